@@ -1,0 +1,33 @@
+//! Frames from the wire become datagrams.
+
+use std::net::IpAddr;
+
+/// The transports that can carry a knock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// One UDP datagram.
+    Udp,
+    /// One TCP segment, whatever its flags.
+    Tcp,
+    /// One ICMP message.
+    Icmp,
+}
+
+/// What a frame carried: the addresses, the ports and the bytes above the transport header.
+///
+/// Nothing in it is trusted beyond its bounds: anybody can write any source address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    /// The IP source address.
+    pub source: IpAddr,
+    /// The IP destination address, of the same family.
+    pub destination: IpAddr,
+    /// The transport protocol.
+    pub transport: Transport,
+    /// The source port; 0 for ICMP.
+    pub source_port: u16,
+    /// The destination port; 0 for ICMP.
+    pub destination_port: u16,
+    /// The payload, its length taken from the IP and transport headers.
+    pub payload: &'a [u8],
+}

@@ -1,0 +1,94 @@
+//! What the UCI configuration means: the types that the rest of the program works with.
+
+use std::ops::RangeInclusive;
+
+use crate::capture::Transport;
+use crate::knock::fwknop::keys::KeySet;
+use crate::net::{Port, Prefix};
+
+/// A whole configuration that `check` found no fault in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The `config spa-knockd` section.
+    pub main: Main,
+    /// The enabled `config access` sections, in file order, at least one.
+    pub access: Vec<Access>,
+}
+
+/// Where the nftables sets live and who declares them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirewallMode {
+    /// In `table inet fw4`, declared by drop-ins of the package.
+    Fw4,
+    /// In `table inet spa_knockd`, which the daemon makes and keeps.
+    Standalone,
+}
+
+/// The `config spa-knockd` section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Main {
+    /// Logical networks; the init script resolves them to devices.
+    pub networks: Vec<String>,
+    /// Devices to capture on.
+    pub devices: Vec<String>,
+    /// fw4 zones.
+    pub zones: Vec<String>,
+    /// Destination ports to capture.
+    pub ports: Vec<RangeInclusive<u16>>,
+    /// Transports to capture.
+    pub transports: Vec<Transport>,
+    /// How far a knock's timestamp may be from the router's clock, in seconds; 0 for a counter instead.
+    pub max_age: u64,
+    /// The longest life of any grant, in seconds.
+    pub max_timeout: u32,
+    /// Where the sets live.
+    pub firewall: FirewallMode,
+    /// The ports that standalone mode guards.
+    pub protect: Vec<Port>,
+    /// The capture ring of each device, in KiB.
+    pub ring_kib: u32,
+    /// What is logged.
+    pub log_level: log::LevelFilter,
+}
+
+/// What a stanza lets its holder open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// Whatever the client asks for.
+    Any,
+    /// These ports.
+    Ports(Vec<Port>),
+}
+
+/// One `config access` section: who holds which keys, and what they may open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The section's name.
+    pub name: String,
+    /// The present keys, then the next ones where a rotation is under way.
+    pub keys: Vec<KeySet>,
+    /// Networks that may knock.
+    pub source: Vec<Prefix>,
+    /// Addresses that may be knocked at.
+    pub destination: Vec<Prefix>,
+    /// What may be opened.
+    pub open: Open,
+    /// What may never be opened, whatever `open` says.
+    pub restrict: Vec<Port>,
+    /// Whether a grant holds only towards the address knocked at.
+    pub match_destination: bool,
+    /// The life of a grant where the client asks for none, in seconds.
+    pub timeout: u32,
+    /// The longest life that a client may ask for, in seconds.
+    pub max_timeout: u32,
+    /// Whether the knock must name the address to open for.
+    pub require_source_address: bool,
+    /// The user name that the knock must carry.
+    pub require_username: Option<String>,
+    /// How many leading bits of an IPv4 address a grant fixes.
+    pub prefix_v4: u8,
+    /// How many leading bits of an IPv6 address a grant fixes.
+    pub prefix_v6: u8,
+    /// When the stanza ends, in Unix seconds.
+    pub expires: Option<u64>,
+}

@@ -1,0 +1,67 @@
+//! Every bound of the program, named, with its reason.
+
+/// Shortest fwknop packet text that is looked at, in characters: what fwknopd demands.
+pub const PACKET_MIN: usize = 140;
+
+/// Longest fwknop packet text that is looked at, in characters: what fwknopd demands.
+pub const PACKET_MAX: usize = 1500;
+
+/// Shortest plaintext of a fwknop packet, in bytes: shorter ones cannot hold all fields.
+pub const PLAINTEXT_MIN: usize = 36;
+
+/// Longest encoded user name field, in base64 characters; 48 bytes of name.
+pub const USER_FIELD_MAX: usize = 64;
+
+/// Longest timestamp field, in digits.
+pub const TIMESTAMP_FIELD_MAX: usize = 12;
+
+/// Longest version field, in characters.
+pub const VERSION_FIELD_MAX: usize = 8;
+
+/// Longest message or NAT field, in base64 characters; 192 bytes of text.
+pub const MESSAGE_FIELD_MAX: usize = 256;
+
+/// Longest host in a NAT field, in characters.
+pub const NAT_HOST_MAX: usize = 70;
+
+/// Largest client timeout that a fwknop packet may carry, in seconds.
+pub const CLIENT_TIMEOUT_MAX: u32 = 65_536;
+
+/// Longest encryption key, in bytes: AES-256 as fwknop uses it.
+pub const KEY_MAX: usize = 32;
+
+/// Longest HMAC key, in bytes: the limit of fwknop's library.
+pub const HMAC_KEY_MAX: usize = 136;
+
+/// Longest HMAC passphrase, in bytes: fwknop's client silently cuts a longer one.
+pub const HMAC_PASSPHRASE_MAX: usize = 128;
+
+/// Largest timeout that a configuration may name, in seconds: fwknop's limit, 97 days.
+pub const TIMEOUT_MAX: u32 = 8_388_608;
+
+/// Largest `max_age`, in seconds: fwknop's limit.
+pub const MAX_AGE_MAX: u64 = 100_000;
+
+/// Most access stanzas in one configuration: each costs one HMAC per junk packet.
+pub const STANZAS_MAX: usize = 256;
+
+/// Longest name of a stanza, in bytes: it is the comment of the set elements.
+pub const NAME_MAX: usize = 64;
+
+/// Largest configuration file that is read, in bytes.
+pub const CONFIG_MAX: u64 = 1 << 20;
+
+/// Knocks that the replay memory holds; when it is full of living entries, new knocks are refused.
+pub const REPLAY_MAX: usize = 16_384;
+
+/// Elements that a set of the firewall holds, as the set declarations say.
+pub const SET_SIZE: u32 = 16_384;
+
+/// Elements that a set for widened sources holds, as the set declarations say.
+pub const WIDENED_SET_SIZE: u32 = 1_024;
+
+/// IPv6 extension headers that are walked before a packet is refused.
+pub const EXTENSION_HEADERS_MAX: usize = 8;
+
+/// VLAN tags that are walked before a frame is refused: one customer and one provider tag, and one to spare.
+pub const VLAN_TAGS_MAX: usize = 3;
