@@ -123,7 +123,7 @@ fn elided(line: &[String], keys: &Keys) -> String {
         [Some(&keys.encryption), keys.hmac.as_ref()]
             .into_iter()
             .flatten()
-            .any(|Key::Base64(key)| Key::Passphrase(key) | key == word)
+            .any(|(Key::Base64(key) | Key::Passphrase(key))| key == word)
     };
     let words: Vec<_> = line
         .iter()
