@@ -1,0 +1,23 @@
+# What a developer types; each target installs what it needs.
+
+.PHONY: help demo test bench lint
+
+help: ## Say what can be typed
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
+
+demo: ## Knock at a port and watch it open and close, in network namespaces
+	@tests/setup.sh lab
+	@cargo build --quiet --bins --example demo
+	@tests/as-root.sh target/debug/examples/demo
+
+test: lint ## Check the form of everything and run every test
+	@tests/setup.sh lab
+	@tests/run.sh
+
+bench: ## Measure speed and size beside fwknopd
+	@tests/setup.sh lab bench
+	@tests/bench.sh
+
+lint: ## Check formatting, lints and shell scripts
+	@tests/setup.sh build lint
+	@tests/lint.sh

@@ -1,0 +1,15 @@
+#!/bin/sh
+# Formatting, lints and shell scripts: warnings are errors.
+set -eu
+cd "$(dirname "$0")/.."
+
+cargo fmt --check
+cargo clippy --quiet --all-targets -- -D warnings
+# The router's build carries no syslog.
+cargo clippy --quiet --no-default-features --lib --bins -- -D warnings
+
+# Every file whose first line names a shell.
+find . \( -name 'target*' -o -name .git \) -prune -o -type f -print |
+	while read -r file; do
+		head -n 1 "$file" | tr -d '\0' | grep -Eq '^#!.*[/ ](ba|da)?sh( |$)' && echo "$file"
+	done | xargs shellcheck
