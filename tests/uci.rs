@@ -1,5 +1,11 @@
 //! UCI text: what `uci` writes is read back byte for byte, and no text is too strange to refuse.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
 use proptest::prelude::*;
 use spa_knockd::uci::{Entry, Section, Value, parse, write};
 
