@@ -1,0 +1,78 @@
+//! What a process uses, as /proc tells it.
+
+use std::fs;
+use std::time::Duration;
+
+/// Clock ticks in /proc are a hundredth of a second on every Linux.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Reads one process.
+pub(crate) struct Meter {
+    pid: u32,
+}
+
+impl Meter {
+    pub(crate) fn new(pid: u32) -> Self {
+        Self { pid }
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.pid)).expect("the process is gone")
+    }
+
+    /// CPU time of all its threads, to the nanosecond, and of the children it has waited for.
+    pub(crate) fn cpu(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).expect("the process is gone");
+        let own: u64 = tasks
+            .flatten()
+            .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())
+            .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
+            .sum();
+        // The name, field 2, may hold blanks and ends with the last bracket; cutime is field 16.
+        let stat = self.read("stat");
+        let fields = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace();
+        let children: u32 = fields
+            .skip(13)
+            .take(2)
+            .filter_map(|field| field.parse::<u32>().ok())
+            .sum();
+        Duration::from_nanos(own) + TICK * children
+    }
+
+    /// Resident memory in KiB: without the mappings of sockets, and these.
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        let (mut resident, mut rings) = (0, 0);
+        let mut is_ring = false;
+        for line in self.read("smaps").lines() {
+            if let Some(value) = line.strip_prefix("Rss:") {
+                let kib: u64 = value
+                    .trim()
+                    .trim_end_matches(" kB")
+                    .parse()
+                    .expect("a size in smaps");
+                *(if is_ring { &mut rings } else { &mut resident }) += kib;
+            } else if line
+                .split_whitespace()
+                .next()
+                .is_some_and(|word| word.contains('-'))
+            {
+                is_ring = line.contains(" socket:");
+            }
+        }
+        (resident, rings)
+    }
+
+    /// How often it went to sleep so far.
+    pub(crate) fn wakeups(&self) -> u64 {
+        let status = self.read("status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|value| value.trim().parse().ok())
+            .expect("a count in status")
+    }
+}
