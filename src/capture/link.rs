@@ -216,10 +216,9 @@ fn from_pppoe(session: &[u8]) -> Result<Datagram<'_>, Reason> {
 fn from_ppp(frame: &[u8]) -> Result<Datagram<'_>, Reason> {
     let (number, packet) = match frame {
         // A compressed number is odd, and the first byte of an uncompressed one is even.
-        [0, number, packet @ ..] => (*number, packet),
         // The last is half an address and control field.
         [] | [0] | [0xff] => return Err(Reason::FrameCut),
-        [number, packet @ ..] => (*number, packet),
+        [0, number, packet @ ..] | [number, packet @ ..] => (*number, packet),
     };
     match number {
         ppp::IPV4 => ip::ipv4(packet),

@@ -135,13 +135,10 @@ impl Live {
             link,
             filter: filter.clone(),
         };
-        // `inbound` spares the ring this host's own frames; `direction` also tells the two copies on `lo` apart.
+        // Not `inbound` in the expression: libpcap judges the first frame itself, and there that word never holds.
         live.capture
             .direction(Direction::In)
-            .and_then(|()| {
-                live.capture
-                    .filter(&format!("inbound and ({})", filter.expression(link)), true)
-            })
+            .and_then(|()| live.capture.filter(&filter.expression(link), true))
             .map_err(|error| explain(device, &error))?;
         Ok(live)
     }

@@ -1,5 +1,7 @@
 //! Raw frames of every link type: what is read out of them, and that the kernel's filter agrees.
 
+#![cfg(test)]
+
 mod build;
 
 use std::net::IpAddr;
