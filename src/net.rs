@@ -54,7 +54,9 @@ impl FromStr for Port {
 
     /// Reads `tcp/PORT` or `udp/PORT` in lower case, the port in 1 to 5 digits.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (proto, number) = text.split_once('/').ok_or("write it as tcp/22 or udp/1194")?;
+        let (proto, number) = text
+            .split_once('/')
+            .ok_or("write it as tcp/22 or udp/1194")?;
         let proto = match proto {
             "tcp" => Proto::Tcp,
             "udp" => Proto::Udp,
@@ -232,7 +234,10 @@ mod tests {
         assert_eq!(net.last().to_string(), "10.255.255.255");
         let all: Prefix = "::/0".parse().unwrap();
         assert!(all.contains("2001:db8::1".parse().unwrap()));
-        assert_eq!(all.last().to_string(), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+        assert_eq!(
+            all.last().to_string(),
+            "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+        );
         assert!(net.covers("10.3.0.0/16".parse().unwrap()));
         assert!(!net.covers("10.0.0.0/7".parse().unwrap()));
     }
@@ -240,8 +245,17 @@ mod tests {
     #[test]
     fn what_is_no_prefix_is_refused() {
         for text in [
-            "", "any", "10.0.0", "010.0.0.1", "10.0.0.1/33", "10.0.0.1/", "10.0.0.1/+8",
-            "::1/129", "!10.0.0.0/8", "10.0.0.1/8/9", "localhost",
+            "",
+            "any",
+            "10.0.0",
+            "010.0.0.1",
+            "10.0.0.1/33",
+            "10.0.0.1/",
+            "10.0.0.1/+8",
+            "::1/129",
+            "!10.0.0.0/8",
+            "10.0.0.1/8/9",
+            "localhost",
         ] {
             assert!(text.parse::<Prefix>().is_err(), "{text}");
         }
@@ -250,7 +264,17 @@ mod tests {
     #[test]
     fn ports_are_strict() {
         assert_eq!("tcp/22".parse::<Port>().unwrap().to_string(), "tcp/22");
-        for text in ["tcp/0", "tcp/65536", "TCP/22", "tcp/", "tcp", "icmp/8", "tcp/+2", "tcp/000022", " tcp/22"] {
+        for text in [
+            "tcp/0",
+            "tcp/65536",
+            "TCP/22",
+            "tcp/",
+            "tcp",
+            "icmp/8",
+            "tcp/+2",
+            "tcp/000022",
+            " tcp/22",
+        ] {
             assert!(text.parse::<Port>().is_err(), "{text}");
         }
     }
@@ -258,8 +282,19 @@ mod tests {
     #[test]
     fn addresses_nobody_can_be_granted() {
         for text in [
-            "0.0.0.0", "0.1.2.3", "127.0.0.1", "169.254.1.1", "224.0.0.1", "240.0.0.1",
-            "255.255.255.255", "::", "::1", "fe80::1", "ff02::1", "::ffff:192.0.2.1", "::192.0.2.1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "127.0.0.1",
+            "169.254.1.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fe80::1",
+            "ff02::1",
+            "::ffff:192.0.2.1",
+            "::192.0.2.1",
         ] {
             assert!(is_forbidden(text.parse().unwrap()), "{text}");
         }

@@ -1,1 +1,266 @@
-//! Placeholder
+//! A grant becomes nftables set elements with timeouts, over netlink messages of our own.
+//!
+//! The kernel closes the doors by itself, also when this process is gone. In fw4 mode the package's
+//! drop-ins declare the sets inside `table inet fw4`; in standalone mode we make a table of our own.
+//! Elements that somebody else deletes stay deleted; a table that vanishes and comes back gets its
+//! living grants back, with the time that is left to each.
+
+pub mod batch;
+pub mod element;
+mod error;
+mod events;
+mod expr;
+mod living;
+pub mod sets;
+mod socket;
+pub mod standalone;
+mod sync;
+pub mod wire;
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use crate::access::Grant;
+use crate::config::FirewallMode;
+
+pub use self::element::Element;
+pub use self::error::FirewallError;
+pub use self::sets::Set;
+pub use self::standalone::Guard;
+pub use self::sync::Event;
+
+use self::batch::Batch;
+use self::events::Watch;
+use self::living::{Life, Living, Undo};
+use self::socket::{Refusal, Requests, Socket};
+
+/// The table of OpenWrt's firewall, family inet.
+pub const FW4_TABLE: &str = "fw4";
+
+/// A grant that lives now, as `status` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LivingGrant<'a> {
+    /// What is open. A widened grant may be several ranges.
+    pub element: &'a Element,
+    /// The stanza that granted it.
+    pub access: &'a str,
+    /// How long it stays open.
+    pub remaining: Duration,
+}
+
+/// The firewall, as far as it is ours.
+#[derive(Debug)]
+pub struct Firewall {
+    mode: FirewallMode,
+    guard: Guard,
+    requests: Requests,
+    events: Socket,
+    buffer: Vec<u8>,
+    watch: Watch,
+    living: Living,
+    /// The handle of the table that holds our elements; `None` while there is no table.
+    handle: Option<u64>,
+    /// Whether living grants are not in the kernel yet.
+    unfilled: bool,
+    /// What happened while a grant was made, for the next [`Firewall::on_events`].
+    news: Vec<Event>,
+}
+
+impl Firewall {
+    /// Opens the netlink sockets and takes over the elements that live in our sets.
+    ///
+    /// In standalone mode this makes the table or renews its rules; `guard` is not used in fw4 mode,
+    /// where table and sets may still be missing: see [`Firewall::missing`]. `now` is `CLOCK_BOOTTIME`.
+    ///
+    /// # Errors
+    /// [`FirewallError::Denied`] without `CAP_NET_ADMIN`, [`FirewallError::Interface`] for a name that no
+    /// rule can have, and the kernel's other errors.
+    pub fn open(
+        mode: FirewallMode,
+        guard: Option<Guard>,
+        now: Duration,
+    ) -> Result<Self, FirewallError> {
+        let guard = guard.unwrap_or_default();
+        guard.check()?;
+        let requests = Requests::open()?;
+        let table = table_of(mode);
+        let mut firewall = Self {
+            mode,
+            guard,
+            watch: Watch::new(table, requests.port()),
+            requests,
+            events: Socket::events()?,
+            buffer: vec![0; socket::DATAGRAM],
+            living: Living::default(),
+            handle: None,
+            unfilled: false,
+            news: Vec::new(),
+        };
+        firewall.make_standalone()?;
+        firewall.handle = firewall.requests.table(table)?;
+        firewall.adopt(now)?;
+        Ok(firewall)
+    }
+
+    /// What keeps grants from being made true: the table, or those of its sets that are not there.
+    ///
+    /// # Errors
+    /// The kernel's errors.
+    pub fn missing(&mut self) -> Result<Vec<FirewallError>, FirewallError> {
+        let table = self.table();
+        if self.requests.table(table)?.is_none() {
+            return Ok(vec![FirewallError::Missing { table, set: None }]);
+        }
+        let mut missing = Vec::new();
+        for set in Set::ALL {
+            if !self.requests.has_set(table, set)? {
+                let set = Some(set);
+                missing.push(FirewallError::Missing { table, set });
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Makes a grant true: all its openings in one transaction, or none. `now` is `CLOCK_BOOTTIME`.
+    ///
+    /// An opening that lives longer already stays as it is.
+    ///
+    /// # Errors
+    /// Why the kernel refused; nothing was opened then.
+    pub fn grant(&mut self, grant: &Grant, now: Duration) -> Result<(), FirewallError> {
+        if grant.timeout == 0 {
+            // The kernel would take it for an endless life.
+            return Err(FirewallError::Opening("a timeout of 0 seconds"));
+        }
+        let elements = grant
+            .openings
+            .iter()
+            .map(Element::of)
+            .collect::<Result<Vec<_>, _>>()?;
+        let life = Life {
+            expiry: now + Duration::from_secs(grant.timeout.into()),
+            access: Arc::clone(&grant.access),
+        };
+        // What others changed before this grant must not be taken for a change after it.
+        self.drain(now);
+        let Err(refusal) = self.try_grant(&elements, &life, now) else {
+            return Ok(());
+        };
+        if !self.mend(refusal, now) {
+            return Err(self.explain(refusal));
+        }
+        self.try_grant(&elements, &life, now)
+            .map_err(|refusal| self.explain(refusal))
+    }
+
+    fn try_grant(
+        &mut self,
+        elements: &[Element],
+        life: &Life,
+        now: Duration,
+    ) -> Result<(), Refusal> {
+        let mut batch = Batch::new(self.table(), self.requests.sequence());
+        let mut undo = Undo::default();
+        for element in elements {
+            self.living.stage(element, life, now, &mut batch, &mut undo);
+        }
+        let result = self.requests.commit(batch);
+        if result.is_err() {
+            self.living.revert(undo);
+        }
+        result
+    }
+
+    /// Tries to remove the cause of a refusal; whether a second try makes sense.
+    fn mend(&mut self, refusal: Refusal, now: Duration) -> bool {
+        match (refusal.errno, refusal.subject) {
+            // Somebody else put a range of his own into our set.
+            (Errno::EXIST, _) => self.resync(now).is_ok(),
+            (Errno::NOENT, _) => self.mode == FirewallMode::Standalone && self.resync(now).is_ok(),
+            // The kernel drops expired ranges only when a transaction changes the set.
+            (Errno::NFILE, Some(set)) if set.is_interval() => self.rebuild(set, now).is_ok(),
+            _ => false,
+        }
+    }
+
+    fn explain(&mut self, refusal: Refusal) -> FirewallError {
+        let table = self.table();
+        match (refusal.errno, refusal.subject) {
+            (Errno::NFILE | Errno::NOSPC, Some(set)) => FirewallError::Full(set),
+            (Errno::NOENT, subject) => match self.requests.table(table) {
+                Ok(Some(_)) => FirewallError::Missing {
+                    table,
+                    set: subject,
+                },
+                _ => FirewallError::Missing { table, set: None },
+            },
+            (errno, _) => FirewallError::kernel("change the sets", errno),
+        }
+    }
+
+    /// Drops what has expired from memory; the kernel has closed it already. Never needed: memory is
+    /// bounded without it. `now` is `CLOCK_BOOTTIME`.
+    pub fn expire(&mut self, now: Duration) {
+        self.living.prune(now);
+    }
+
+    /// The grants that live at `now`, a time of `CLOCK_BOOTTIME`, ordered by set, port and address.
+    ///
+    /// An element to which somebody gave no timeout has [`Duration::MAX`] left.
+    pub fn living(&self, now: Duration) -> impl Iterator<Item = LivingGrant<'_>> {
+        self.living.iter().filter_map(move |(element, life)| {
+            Some(LivingGrant {
+                element,
+                access: &life.access,
+                remaining: life.remaining(now)?,
+            })
+        })
+    }
+
+    /// The socket that is readable when [`Firewall::on_events`] has something to do.
+    #[must_use]
+    pub fn event_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+
+    fn table(&self) -> &'static str {
+        table_of(self.mode)
+    }
+}
+
+fn table_of(mode: FirewallMode) -> &'static str {
+    match mode {
+        FirewallMode::Fw4 => FW4_TABLE,
+        FirewallMode::Standalone => standalone::TABLE,
+    }
+}
+
+/// Deletes the table of standalone mode and all grants in it.
+///
+/// # Errors
+/// [`FirewallError::Missing`] where there is none, and the kernel's other errors.
+pub fn remove_standalone() -> Result<(), FirewallError> {
+    let table = standalone::TABLE;
+    let mut requests = Requests::open()?;
+    let mut batch = Batch::new(table, requests.sequence());
+    batch.delete_table();
+    requests
+        .commit(batch)
+        .map_err(|refusal| match refusal.errno {
+            Errno::NOENT => FirewallError::Missing { table, set: None },
+            errno => FirewallError::kernel("delete the table", errno),
+        })
+}
+
+/// What we declare, as nft reads it: in fw4 mode the sets of the drop-in in their table, in standalone
+/// mode the whole table.
+#[must_use]
+pub fn script(mode: FirewallMode, guard: &Guard) -> String {
+    match mode {
+        FirewallMode::Fw4 => format!("table inet {FW4_TABLE} {{\n{}}}\n", sets::declarations()),
+        FirewallMode::Standalone => standalone::script(guard),
+    }
+}

@@ -1,0 +1,178 @@
+//! The table of standalone mode: the sets, and a guard for the protected ports on the captured interfaces.
+
+use std::fmt::Write;
+
+use super::batch::{Batch, Hook};
+use super::error::FirewallError;
+use super::expr;
+use super::sets::Set;
+use crate::net::{Port, Proto};
+
+/// The table of standalone mode, family inet.
+pub const TABLE: &str = "spa_knockd";
+
+/// What standalone mode guards.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// The interfaces on which strangers arrive.
+    pub interfaces: Vec<String>,
+    /// The ports that are closed there to whoever was not granted them.
+    pub protect: Vec<Port>,
+}
+
+/// A base chain, the chain that it hands our interfaces to, and the sets looked up there.
+struct Path {
+    base: &'static str,
+    guard: &'static str,
+    hook: u32,
+    sets: &'static [Set],
+}
+
+const PATHS: [Path; 2] = [
+    Path {
+        base: "input",
+        guard: "guard_input",
+        hook: 1,
+        sets: &Set::ALL,
+    },
+    Path {
+        base: "forward",
+        guard: "guard_forward",
+        hook: 2,
+        sets: &Set::FORWARD,
+    },
+];
+
+impl Guard {
+    /// Checks that rules can name the interfaces.
+    ///
+    /// # Errors
+    /// The first name that is empty, too long for the kernel, or that nft would not read as it is.
+    pub fn check(&self) -> Result<(), FirewallError> {
+        let fits = |name: &&String| {
+            (1..expr::INTERFACE).contains(&name.len())
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._-@:".contains(&byte))
+        };
+        match self.interfaces.iter().find(|name| !fits(name)) {
+            Some(name) => Err(FirewallError::Interface(name.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The transaction that makes the table, or renews its rules while its sets keep their elements.
+///
+/// All of it happens at once: there is no moment without the guard.
+#[must_use]
+pub fn batch(guard: &Guard, sequence: u32) -> Batch {
+    let mut batch = Batch::new(TABLE, sequence);
+    batch.make_table();
+    for (set, id) in Set::ALL.into_iter().zip(1..) {
+        batch.make_set(set, id);
+    }
+    for path in &PATHS {
+        batch.make_chain(path.guard, None);
+        batch.flush_chain(path.guard);
+        batch.append_rule(path.guard, expr::accept_known);
+        for (set, id) in Set::ALL.into_iter().zip(1..) {
+            if path.sets.contains(&set) {
+                batch.append_rule(path.guard, |writer| expr::accept_members(writer, set, id));
+            }
+        }
+        for &port in &guard.protect {
+            batch.append_rule(path.guard, |writer| expr::reject(writer, port));
+        }
+        let hook = Hook {
+            number: path.hook,
+            priority: 0,
+        };
+        batch.make_chain(path.base, Some(hook));
+        batch.flush_chain(path.base);
+        for name in &guard.interfaces {
+            batch.append_rule(path.base, |writer| {
+                expr::jump_from(writer, name, path.guard);
+            });
+        }
+    }
+    batch
+}
+
+/// The same ruleset as nft reads it.
+#[must_use]
+pub fn script(guard: &Guard) -> String {
+    let mut text = format!("table inet {TABLE} {{\n");
+    let mut line = |line: std::fmt::Arguments<'_>| {
+        // Writing into a String does not fail.
+        let _ = text.write_fmt(format_args!("{line}\n"));
+    };
+    for set in Set::ALL {
+        line(format_args!("\t{}", set.declaration()));
+    }
+    for path in &PATHS {
+        line(format_args!("\tchain {} {{", path.guard));
+        line(format_args!("\t\tct state established,related accept"));
+        for set in path.sets {
+            line(format_args!("\t\t{} accept", set.lookup()));
+        }
+        for port in &guard.protect {
+            let answer = match port.proto {
+                Proto::Tcp => "tcp reset",
+                Proto::Udp => "icmpx port-unreachable",
+            };
+            line(format_args!(
+                "\t\t{} dport {} reject with {answer}",
+                port.proto, port.number
+            ));
+        }
+        line(format_args!("\t}}\n\tchain {} {{", path.base));
+        line(format_args!(
+            "\t\ttype filter hook {} priority 0; policy accept;",
+            path.base
+        ));
+        for name in &guard.interfaces {
+            line(format_args!("\t\tiifname \"{name}\" jump {}", path.guard));
+        }
+        line(format_args!("\t}}"));
+    }
+    line(format_args!("}}"));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_nft_reads_as_they_are_can_be_guarded() {
+        let guard = |name: &str| Guard {
+            interfaces: vec!["eth0".into(), name.into()],
+            protect: Vec::new(),
+        };
+        for name in [
+            "eth0.2",
+            "pppoe-wan",
+            "wlan0_1",
+            "veth@if2",
+            "fifteen-letters",
+        ] {
+            assert_eq!(guard(name).check(), Ok(()), "{name}");
+        }
+        for name in [
+            "",
+            "sixteen-letters-",
+            "eth*",
+            "a\"b",
+            "a b",
+            "a\\b",
+            "a/b",
+            "a\nb",
+        ] {
+            assert_eq!(
+                guard(name).check(),
+                Err(FirewallError::Interface(name.into()))
+            );
+        }
+    }
+}

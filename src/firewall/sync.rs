@@ -1,0 +1,280 @@
+//! Keeping up with what others do to the table: refill after a restart, no refill after a deletion by hand.
+
+use std::fmt;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::batch::{Batch, attr, comment};
+use super::element::Element;
+use super::error::FirewallError;
+use super::events::{Transaction, read_element};
+use super::living::{FOREVER, Life};
+use super::sets::Set;
+use super::wire::{Attributes, Messages};
+use super::{Firewall, standalone};
+use crate::config::FirewallMode;
+
+/// Datagrams that one call reads: a restart of a large firewall takes about as many.
+const DATAGRAMS_MAX: usize = 64;
+/// Elements of one refilling transaction: the kernel's refusals of all of them fit the socket.
+const REFILL: usize = 64;
+
+/// What somebody else's change of the firewall led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The table was deleted; grants are refused until it comes back.
+    TableGone,
+    /// The table came back and got so many living grants.
+    Restored(usize),
+    /// Somebody deleted this element; the grant of this stanza ends.
+    Revoked(Element, String),
+    /// Notifications were lost, and the sets were read anew.
+    Resynced,
+    /// Living grants could not be put back; this is tried again when the table changes.
+    Failed(FirewallError),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TableGone => f.write_str("the firewall table was deleted"),
+            Self::Restored(count) => {
+                write!(f, "the firewall table is back with {count} living grants")
+            }
+            Self::Revoked(element, access) => {
+                write!(f, "{element} of {access} was deleted by hand")
+            }
+            Self::Resynced => {
+                f.write_str("firewall notifications were lost; the sets were read anew")
+            }
+            Self::Failed(error) => write!(f, "living grants could not be put back: {error}"),
+        }
+    }
+}
+
+impl Firewall {
+    /// Reads pending notifications and does what they call for; `now` is `CLOCK_BOOTTIME`.
+    ///
+    /// It reads a bounded number: where more wait, the descriptor stays readable.
+    pub fn on_events(&mut self, now: Duration) -> Vec<Event> {
+        self.drain(now);
+        std::mem::take(&mut self.news)
+    }
+
+    pub(super) fn drain(&mut self, now: Duration) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        for _ in 0..DATAGRAMS_MAX {
+            match self.events.receive(&mut buffer) {
+                Ok(Some(length)) => {
+                    for message in Messages(buffer.get(..length).unwrap_or_default()) {
+                        let living = &self.living;
+                        let ended = self
+                            .watch
+                            .read(&message, |element| living.contains(element));
+                        if let Some(ended) = ended {
+                            self.apply(ended, now);
+                        }
+                    }
+                }
+                Ok(None) => break,
+                Err(Errno::NOBUFS) => {
+                    self.watch.reset();
+                    let result = self.resync(now);
+                    self.news
+                        .push(result.map_or_else(Event::Failed, |()| Event::Resynced));
+                }
+                Err(errno) => {
+                    let error = FirewallError::kernel("read nftables events", errno);
+                    self.news.push(Event::Failed(error));
+                    break;
+                }
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    fn apply(&mut self, ended: Transaction, now: Duration) {
+        if ended.deleted {
+            self.lose_table();
+        } else {
+            for element in &ended.revoked {
+                self.revoke(element);
+            }
+            for set in ended.dropped {
+                let gone: Vec<Element> =
+                    self.elements_of(set).map(|(element, _)| *element).collect();
+                gone.iter().for_each(|element| self.revoke(element));
+            }
+        }
+        if ended.created.is_some() {
+            self.handle = ended.created;
+            self.unfilled = true;
+        } else if ended.deleted
+            && self.mode == FirewallMode::Standalone
+            && let Err(error) = self.remake()
+        {
+            self.news.push(Event::Failed(error));
+        }
+        let declared = ended.declared || ended.created.is_some();
+        if self.unfilled && self.handle.is_some() && (declared || ended.deleted) {
+            self.refill(now);
+        }
+    }
+
+    /// The table is gone: what the owner had put there for ever is not ours to bring back.
+    fn lose_table(&mut self) {
+        self.handle = None;
+        self.unfilled = true;
+        self.living.retain(|_, life| life.expiry != FOREVER);
+        self.news.push(Event::TableGone);
+    }
+
+    fn revoke(&mut self, element: &Element) {
+        if let Some(life) = self.living.forget(element) {
+            self.news
+                .push(Event::Revoked(*element, life.access.to_string()));
+        }
+    }
+
+    fn elements_of(&self, set: Set) -> impl Iterator<Item = (&Element, &Life)> {
+        self.living
+            .iter()
+            .filter(move |(element, _)| element.set == set)
+    }
+
+    /// Makes the standalone table, or renews its rules; does nothing in fw4 mode.
+    pub(super) fn make_standalone(&mut self) -> Result<(), FirewallError> {
+        if self.mode != FirewallMode::Standalone {
+            return Ok(());
+        }
+        let batch = standalone::batch(&self.guard, self.requests.sequence());
+        self.requests
+            .commit(batch)
+            .map_err(|refusal| FirewallError::kernel("make the table", refusal.errno))
+    }
+
+    fn remake(&mut self) -> Result<(), FirewallError> {
+        self.make_standalone()?;
+        self.handle = self.requests.table(self.table())?;
+        Ok(())
+    }
+
+    /// Puts the living grants back, with the time that is left to each.
+    fn refill(&mut self, now: Duration) {
+        self.living.prune(now);
+        let mut restored = 0;
+        let mut failure = None;
+        for set in Set::ALL {
+            let elements: Vec<(Element, Life)> = self
+                .elements_of(set)
+                .filter(|(_, life)| life.expiry != FOREVER)
+                .map(|(element, life)| (*element, life.clone()))
+                .collect();
+            for chunk in elements.chunks(REFILL) {
+                let mut batch = Batch::new(self.table(), self.requests.sequence());
+                for (element, life) in chunk {
+                    if let Some(timeout) = life.remaining(now) {
+                        batch.add_element(element, timeout, &life.access);
+                    }
+                }
+                let count = batch.len();
+                match self.requests.commit(batch) {
+                    Ok(()) => restored += count,
+                    Err(refusal) => {
+                        failure = Some(refusal);
+                        break;
+                    }
+                }
+            }
+        }
+        self.unfilled = failure.is_some();
+        self.news.push(Event::Restored(restored));
+        if let Some(refusal) = failure {
+            let error = self.explain(refusal);
+            self.news.push(Event::Failed(error));
+        }
+    }
+
+    /// Reads the sets anew after notifications were lost.
+    ///
+    /// In the same table, what is not there was deleted or has expired; another table is refilled.
+    pub(super) fn resync(&mut self, now: Duration) -> Result<(), FirewallError> {
+        let mut handle = self.requests.table(self.table())?;
+        if handle.is_none() && self.mode == FirewallMode::Standalone {
+            self.remake()?;
+            handle = self.handle.take();
+        }
+        let same = handle.is_some() && handle == self.handle && !self.unfilled;
+        if handle.is_none() && self.handle.is_some() {
+            self.lose_table();
+        }
+        self.handle = handle;
+        if handle.is_none() {
+            return Ok(());
+        }
+        if same {
+            self.living.retain(|_, _| false);
+            return self.adopt(now);
+        }
+        self.living.retain(|_, life| life.expiry != FOREVER);
+        self.refill(now);
+        Ok(())
+    }
+
+    /// Takes over what lives in the kernel's sets.
+    pub(super) fn adopt(&mut self, now: Duration) -> Result<(), FirewallError> {
+        if self.handle.is_none() {
+            return Ok(());
+        }
+        let table = self.table();
+        let living = &mut self.living;
+        for set in Set::ALL {
+            self.requests.dump(table, set, |entry| {
+                if let Some((element, life)) = read_living(set, entry, now) {
+                    living.adopt(element, life);
+                }
+            })?;
+        }
+        living.prune(now);
+        Ok(())
+    }
+
+    /// Empties a set and fills it with its living elements, in one transaction.
+    pub(super) fn rebuild(&mut self, set: Set, now: Duration) -> Result<(), FirewallError> {
+        self.resync(now)?;
+        let mut batch = Batch::new(self.table(), self.requests.sequence());
+        batch.flush_set(set);
+        for (element, life) in self.elements_of(set) {
+            if life.expiry == FOREVER {
+                batch.add_endless_element(element, &life.access);
+            } else if let Some(timeout) = life.remaining(now) {
+                batch.add_element(element, timeout, &life.access);
+            }
+        }
+        self.requests
+            .commit(batch)
+            .map_err(|refusal| self.explain(refusal))
+    }
+}
+
+/// Reads an element of a dump and the time that is left to it.
+fn read_living(set: Set, entry: Attributes<'_>, now: Duration) -> Option<(Element, Life)> {
+    let element = read_element(set, entry)?;
+    let expiry = match entry.u64(attr::ELEMENT_EXPIRATION) {
+        Some(left) => now + Duration::from_millis(left),
+        None => FOREVER,
+    };
+    let access = entry
+        .get(attr::ELEMENT_USERDATA)
+        .and_then(comment)
+        .map(String::from_utf8_lossy)
+        .unwrap_or_default();
+    Some((
+        element,
+        Life {
+            expiry,
+            access: access.into(),
+        },
+    ))
+}
