@@ -36,8 +36,8 @@ fn main() {
     );
 
     title("Nobody may connect: port 22 looks like port 23, where nothing listens");
-    see(&lab, "the friend ", FRIEND, SSH, Door::Refused);
-    see(&lab, "the friend ", FRIEND, TELNET, Door::Refused);
+    see(&lab, "the friend", FRIEND, SSH, Door::Refused);
+    see(&lab, "the friend", FRIEND, TELNET, Door::Refused);
     see(&lab, "a stranger", STRANGER, SSH, Door::Refused);
 
     title("The friend knocks with the fwknop client: one UDP packet, no answer");
@@ -51,7 +51,7 @@ fn main() {
     list_set(&lab);
 
     title("The port is open, for the friend alone");
-    see(&lab, "the friend ", FRIEND, SSH, Door::Open);
+    see(&lab, "the friend", FRIEND, SSH, Door::Open);
     see(&lab, "a stranger", STRANGER, SSH, Door::Refused);
     let mut session = lab.connect(Place::Wan, FRIEND, SSH).expect("a session");
     assert!(echoes(&mut session, "hello"), "the session carries nothing");
@@ -70,7 +70,7 @@ fn main() {
     let end = Duration::from_secs(TIMEOUT) + Duration::from_millis(400);
     thread::sleep(end.saturating_sub(opened.elapsed()));
     list_set(&lab);
-    see(&lab, "the friend ", FRIEND, SSH, Door::Refused);
+    see(&lab, "the friend", FRIEND, SSH, Door::Refused);
     assert!(echoes(&mut session, "still here"), "the session was cut");
     say("the friend's session still carries data both ways");
 

@@ -7,13 +7,24 @@ use spa_knockd::reason::Reason;
 
 /// Groups whose packets are not symmetric fwknop texts, or that have no packets at all.
 const OTHER_FORMATS: [(&str, &str); 3] = [
-    ("gpg", "OpenPGP messages, which this daemon refuses in the configuration"),
+    (
+        "gpg",
+        "OpenPGP messages, which this daemon refuses in the configuration",
+    ),
     ("http-proxy", "the request that a client sends to a proxy"),
     ("config-access", "configuration texts"),
 ];
 
 /// Refused for another reason than their format: the packets themselves are genuine.
-const NOT_FORMAT: [&str; 7] = ["timestamp", "policy", "source", "expired", "replay", "destination", "http"];
+const NOT_FORMAT: [&str; 7] = [
+    "timestamp",
+    "policy",
+    "source",
+    "expired",
+    "replay",
+    "destination",
+    "http",
+];
 
 struct Vector {
     id: String,
@@ -22,7 +33,9 @@ struct Vector {
 
 fn vectors() -> Vec<Vector> {
     let mut vectors = Vec::new();
-    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/fwknop")).unwrap() {
+    for file in
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/fwknop")).unwrap()
+    {
         let file = file.unwrap().path();
         let group = file.file_stem().unwrap().to_str().unwrap();
         if OTHER_FORMATS.iter().any(|(name, _)| *name == group) {
@@ -31,7 +44,10 @@ fn vectors() -> Vec<Vector> {
         let json: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         for json in json["vectors"].as_array().unwrap() {
             let id = json["id"].as_str().unwrap().to_owned();
-            vectors.push(Vector { id, json: json.clone() });
+            vectors.push(Vector {
+                id,
+                json: json.clone(),
+            });
         }
     }
     vectors
@@ -39,7 +55,10 @@ fn vectors() -> Vec<Vector> {
 
 fn unhex(text: &Value) -> Vec<u8> {
     let text = text.as_str().unwrap();
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
 }
 
 /// The keys of a vector or of one of its stanzas.
@@ -49,7 +68,9 @@ fn keys(json: &Value) -> KeySet {
     KeySet {
         mode: json["encryption_mode"].as_str().unwrap().parse().unwrap(),
         key: Secret::new(unhex(&json["keys"]["encryption"]["hex"])),
-        hmac: hmac.is_object().then(|| (kind.unwrap_or_default(), Secret::new(unhex(&hmac["hex"])))),
+        hmac: hmac
+            .is_object()
+            .then(|| (kind.unwrap_or_default(), Secret::new(unhex(&hmac["hex"])))),
     }
 }
 
@@ -67,7 +88,8 @@ impl Vector {
 
     /// The last packet; of one sent over HTTP, the text that the request carries.
     fn payload(&self) -> Vec<u8> {
-        let payload = unhex(&self.json["packets"].as_array().unwrap().last().unwrap()["payload_hex"]);
+        let payload =
+            unhex(&self.json["packets"].as_array().unwrap().last().unwrap()["payload_hex"]);
         match payload.strip_prefix(b"GET /") {
             Some(request) if self.expected("stage") != "base64" => {
                 let end = request.iter().position(|&byte| byte == b' ').unwrap();
@@ -84,7 +106,9 @@ impl Vector {
 }
 
 fn open(payload: &[u8], keys: &KeySet) -> Result<Opened, Reason> {
-    Verifier::new(keys).authenticate(SpaText::parse(payload)?)?.open()
+    Verifier::new(keys)
+        .authenticate(SpaText::parse(payload)?)?
+        .open()
 }
 
 fn assert_fields(opened: &Opened, expected: &Value, id: &str) {
@@ -93,27 +117,52 @@ fn assert_fields(opened: &Opened, expected: &Value, id: &str) {
     assert_eq!(expected["username"], fields.user, "{id}");
     assert_eq!(expected["timestamp"], fields.timestamp, "{id}");
     assert_eq!(expected["version"], fields.version, "{id}");
-    assert_eq!(expected["message_type"], fields.message_type.number(), "{id}");
+    assert_eq!(
+        expected["message_type"],
+        fields.message_type.number(),
+        "{id}"
+    );
     assert_eq!(expected["message"], fields.message, "{id}");
-    assert_eq!(expected["nat_access"].as_str(), fields.nat.as_deref(), "{id}");
-    assert_eq!(expected["server_auth"].as_str(), fields.server_auth.as_deref(), "{id}");
-    assert_eq!(expected["client_timeout"], fields.client_timeout.unwrap_or(0), "{id}");
+    assert_eq!(
+        expected["nat_access"].as_str(),
+        fields.nat.as_deref(),
+        "{id}"
+    );
+    assert_eq!(
+        expected["server_auth"].as_str(),
+        fields.server_auth.as_deref(),
+        "{id}"
+    );
+    assert_eq!(
+        expected["client_timeout"],
+        fields.client_timeout.unwrap_or(0),
+        "{id}"
+    );
     assert_eq!(expected["digest_type"], fields.digest_type.name(), "{id}");
 }
 
 #[test]
 fn accepted_packets_give_exactly_their_fields() {
     let (mut seen, mut encoded) = (0, 0);
-    for vector in vectors().iter().filter(|vector| vector.expected("verdict") == "accept") {
+    for vector in vectors()
+        .iter()
+        .filter(|vector| vector.expected("verdict") == "accept")
+    {
         let id = &vector.id;
         let payload = vector.payload();
         let mut stanzas = vector.stanzas();
         let mut results = stanzas.iter().map(|keys| open(&payload, keys));
-        let at = results.position(|result| result.is_ok()).unwrap_or_else(|| panic!("{id}"));
+        let at = results
+            .position(|result| result.is_ok())
+            .unwrap_or_else(|| panic!("{id}"));
         let keys = stanzas.swap_remove(at);
         let opened = open(&payload, &keys).unwrap();
         assert_fields(&opened, vector.expected("fields"), id);
-        assert_eq!(vector.expected("spa_text").as_bytes_of_str(), payload, "{id}");
+        assert_eq!(
+            vector.expected("spa_text").as_bytes_of_str(),
+            payload,
+            "{id}"
+        );
         seen += 1;
 
         let crypto = vector.expected("crypto");
@@ -125,7 +174,11 @@ fn accepted_packets_give_exactly_their_fields() {
             continue;
         }
         assert_eq!(seal(plaintext, &keys, salt).as_bytes(), payload, "{id}");
-        assert_eq!(encode(&opened.fields, &keys, salt).unwrap().as_bytes(), payload, "{id}");
+        assert_eq!(
+            encode(&opened.fields, &keys, salt).unwrap().as_bytes(),
+            payload,
+            "{id}"
+        );
         encoded += 1;
     }
     assert!(seen >= 108, "{seen}");
@@ -135,13 +188,24 @@ fn accepted_packets_give_exactly_their_fields() {
 #[test]
 fn refused_packets_are_refused_for_their_reason() {
     let (mut seen, mut genuine) = (0, 0);
-    for vector in vectors().iter().filter(|vector| vector.expected("verdict") == "reject") {
+    for vector in vectors()
+        .iter()
+        .filter(|vector| vector.expected("verdict") == "reject")
+    {
         let id = &vector.id;
         let payload = vector.payload();
-        let results: Vec<_> = vector.stanzas().iter().map(|keys| open(&payload, keys).map(drop)).collect();
+        let results: Vec<_> = vector
+            .stanzas()
+            .iter()
+            .map(|keys| open(&payload, keys).map(drop))
+            .collect();
         let Some(stage) = vector.expected("stage").as_str() else {
             // Several stanzas: who may have what is not the format's business, but strangers stay outside.
-            assert_eq!(results.iter().all(Result::is_err), id.ends_with("-none"), "{id}");
+            assert_eq!(
+                results.iter().all(Result::is_err),
+                id.ends_with("-none"),
+                "{id}"
+            );
             continue;
         };
         if NOT_FORMAT.contains(&stage) {
@@ -164,12 +228,20 @@ fn refused_packets_are_refused_for_their_reason() {
 
 #[test]
 fn a_packet_has_one_replay_key_with_and_without_its_hmac() {
-    let vector = vectors().into_iter().find(|vector| vector.id == "shared-multi-13-strip-hmac").unwrap();
+    let vector = vectors()
+        .into_iter()
+        .find(|vector| vector.id == "shared-multi-13-strip-hmac")
+        .unwrap();
     let packets = vector.json["packets"].as_array().unwrap();
     let stanzas = vector.stanzas();
     let keys: Vec<_> = packets
         .iter()
-        .map(|packet| stanzas.iter().find_map(|keys| open(&unhex(&packet["payload_hex"]), keys).ok()).unwrap())
+        .map(|packet| {
+            stanzas
+                .iter()
+                .find_map(|keys| open(&unhex(&packet["payload_hex"]), keys).ok())
+                .unwrap()
+        })
         .map(|opened| opened.replay_key)
         .collect();
     assert_ne!(packets[0]["payload_hex"], packets[1]["payload_hex"]);

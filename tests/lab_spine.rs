@@ -4,7 +4,7 @@ mod lab;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use lab::client::Keys;
 use lab::wire::{Door, echoes};
@@ -13,10 +13,6 @@ use lab::{FRIEND, FRIEND6, Lab, Place, ROUTER, ROUTER_ALIAS, ROUTER6, STRANGER, 
 const SSH: SocketAddr = SocketAddr::new(ROUTER, 22);
 const DOOR: [&str; 3] = ["203.0.113.2", "tcp", "22"];
 const KNOCK: [&str; 4] = ["-A", "tcp/22", "-a", "203.0.113.2"];
-
-/// Asks for the port that tells that everything sent before it has been judged.
-const FENCE: [&str; 4] = ["-A", "tcp/9", "-a", "203.0.113.2"];
-const FENCE_DOOR: [&str; 3] = ["203.0.113.2", "tcp", "9"];
 
 /// A standalone configuration with one stanza that has these further options.
 fn config(keys: &Keys, more: &str) -> String {
@@ -28,27 +24,26 @@ fn config(keys: &Keys, more: &str) -> String {
          \n\
          config access 'alice'\n{}\
          \tlist open 'tcp/22'\n\
-         \tlist open 'tcp/9'\n{more}",
+         \tlist open 'tcp/9'\n\tlist open 'tcp/10'\n{more}",
         keys.uci()
     )
 }
 
-/// Knocks for the fence port and waits until it is open: the daemon judges in order of arrival.
-fn fence(lab: &Lab, keys: &Keys) {
-    lab.knock(keys, &FENCE);
-    lab.wait_element("spa_in4_v1", &FENCE_DOOR);
+/// Knocks for a port that is not open yet and waits until it is: the daemon judges in order of
+/// arrival, so everything sent before has been judged.
+fn fence(lab: &Lab, keys: &Keys, port: &str) {
+    let door = ["203.0.113.2", "tcp", port];
+    assert_eq!(
+        lab.element("spa_in4_v1", &door),
+        None,
+        "the fence stands already"
+    );
+    lab.knock(keys, &["-A", &format!("tcp/{port}"), "-a", "203.0.113.2"]);
+    lab.wait_element("spa_in4_v1", &door);
 }
 
 fn ssh_from(lab: &Lab, from: IpAddr) -> Door {
     lab.try_connect(Place::Wan, from, SSH)
-}
-
-/// Sleeps until the wall clock shows a second that no packet made before carries.
-fn next_second() {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    thread::sleep(Duration::from_secs(1) - Duration::from_nanos(now.subsec_nanos().into()));
 }
 
 #[test]
@@ -97,7 +92,7 @@ fn the_very_same_datagram_opens_nothing_again() {
     lab.send_packet(FRIEND, ROUTER, &packet);
     lab.send_packet(STRANGER, ROUTER, &packet);
     lab.send_packet(FRIEND6, ROUTER6, &packet);
-    fence(&lab, &keys);
+    fence(&lab, &keys, "9");
     assert_eq!(lab.element("spa_in4_v1", &DOOR), None);
 }
 
@@ -121,7 +116,7 @@ fn a_wrong_key_or_a_damaged_packet_opens_nothing() {
     let mut packet = lab.packet(&keys, &KNOCK);
     packet[60] = if packet[60] == b'A' { b'B' } else { b'A' };
     lab.send_packet(FRIEND, ROUTER, &packet);
-    fence(&lab, &keys);
+    fence(&lab, &keys, "9");
     assert_eq!(lab.element("spa_in4_v1", &DOOR), None);
 }
 
@@ -155,7 +150,7 @@ fn several_ports_open_in_one_transaction() {
     assert_eq!(lab.ask_udp(Place::Wan, FRIEND, sip), Door::Open);
 
     lab.knock(&keys, &["-A", "tcp/22,tcp/23", "-a", "203.0.113.66"]);
-    fence(&lab, &keys);
+    fence(&lab, &keys, "9");
     assert_eq!(
         ssh_from(&lab, STRANGER),
         Door::Refused,
@@ -174,7 +169,7 @@ fn a_knock_without_an_address_needs_the_stanza_to_allow_it() {
         );
     let _daemon = lab.daemon(&config);
     lab.knock(&keys, &["-A", "tcp/22", "-s"]);
-    fence(&lab, &keys);
+    fence(&lab, &keys, "9");
     assert_eq!(lab.element("spa_in4_v1", &DOOR), None);
     let packet = lab.packet(&lax, &["-A", "tcp/22", "-s"]);
     lab.send_packet(STRANGER, ROUTER, &packet);
@@ -231,14 +226,14 @@ fn renewing_never_shortens_what_was_granted() {
     lab.knock(&keys, &[&KNOCK[..], &["-f", "120"]].concat());
     assert_eq!(lab.wait_element("spa_in4_v1", &DOOR).timeout, 120);
     lab.knock(&keys, &KNOCK);
-    fence(&lab, &keys);
+    fence(&lab, &keys, "9");
     let left = lab
         .element("spa_in4_v1", &DOOR)
         .expect("the element")
         .expires;
     assert!((110..=120).contains(&left), "{left} s left of 120");
     lab.knock(&keys, &[&KNOCK[..], &["-f", "200"]].concat());
-    fence(&lab, &keys);
+    fence(&lab, &keys, "10");
     let left = lab
         .element("spa_in4_v1", &DOOR)
         .expect("the element")
@@ -268,7 +263,7 @@ fn a_killed_daemon_leaves_closing_to_the_kernel_and_remembers_the_knock() {
     // A crash: the journal in the run directory knows the packet.
     let daemon = lab.daemon(&config);
     lab.send_packet(FRIEND, ROUTER, &packet);
-    fence(&lab, &keys);
+    fence(&lab, &keys, "9");
     assert_eq!(
         lab.element("spa_in4_v1", &DOOR),
         None,
@@ -282,8 +277,7 @@ fn a_killed_daemon_leaves_closing_to_the_kernel_and_remembers_the_knock() {
     thread::sleep(Duration::from_millis(1500));
     let _daemon = lab.daemon(&config);
     lab.send_packet(FRIEND, ROUTER, &packet);
-    next_second();
-    fence(&lab, &keys);
+    fence(&lab, &keys, "10");
     assert_eq!(
         lab.element("spa_in4_v1", &DOOR),
         None,
@@ -303,7 +297,7 @@ fn a_restarted_firewall_gets_its_grants_back_with_the_time_that_is_left() {
     lab.knock(&keys, &KNOCK);
     assert_eq!(lab.wait_element("spa_in4_v1", &DOOR).table, "fw4");
     let opened = Instant::now();
-    fence(&lab, &keys);
+    fence(&lab, &keys, "9");
     assert_eq!(ssh_from(&lab, FRIEND), Door::Open);
 
     // Deleted by hand in a living table: the owner's will.
@@ -330,7 +324,7 @@ fn a_restarted_firewall_gets_its_grants_back_with_the_time_that_is_left() {
     assert_eq!(ssh_from(&lab, FRIEND), Door::Open);
     thread::sleep(Duration::from_millis(300));
     assert_eq!(
-        lab.element("spa_in4_v1", &FENCE_DOOR),
+        lab.element("spa_in4_v1", &["203.0.113.2", "tcp", "9"]),
         None,
         "a revoked grant came back"
     );

@@ -105,6 +105,7 @@ impl Lab {
             .arg(state)
             .arg("--run-dir")
             .arg(run)
+            .args(["--user", "nobody"])
             .args(extra);
         command
     }

@@ -107,6 +107,8 @@ impl Lab {
         let lab = Self { name, dir };
         for place in Place::ALL {
             ip_batch(&[], &format!("netns add {}", lab.netns(place)));
+            // Link-local addresses are usable at once, too: neighbours are asked from them.
+            lab.within(place, || set_sysctl("ipv6/conf/default/accept_dad", "0"));
         }
         let (wan, router, lan) = (
             lab.netns(Place::Wan),
@@ -144,14 +146,11 @@ impl Lab {
              route add default via 192.168.77.1\n\
              route add ::/0 via 2001:db8:2::1\n",
         );
-        lab.run(
-            Place::Router,
-            "sh",
-            &[
-                "-c",
-                "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
-            ],
-        );
+        lab.within(Place::Router, || {
+            for switch in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+                set_sysctl(switch, "1");
+            }
+        });
         lab
     }
 
@@ -230,6 +229,12 @@ pub(crate) fn wait_for<T>(what: &str, deadline: Duration, mut ask: impl FnMut() 
         assert!(start.elapsed() < deadline, "no {what} within {deadline:?}");
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Turns a switch of the namespace in which the calling thread stands.
+fn set_sysctl(switch: &str, value: &str) {
+    let path = Path::new("/proc/sys/net").join(switch);
+    fs::write(&path, value).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
 /// Feeds commands to `ip -batch`; panics with its words when one fails.

@@ -24,8 +24,9 @@ pub(crate) enum Door {
     Filtered,
 }
 
-/// How long a client waits for an answer; the wire of the lab takes microseconds.
-const PATIENCE: Duration = Duration::from_millis(700);
+/// How long a client waits for an answer: the wire of the lab takes microseconds, but a lost
+/// question is asked again after a second.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Lab {
     /// Sends one datagram with this payload.
