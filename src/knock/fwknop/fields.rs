@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
+use super::base64;
 use super::digest::{digest, recognise};
 use super::keys::DigestType;
 use super::message::{self, Request};
-use super::base64;
 use crate::limits::{
     CLIENT_TIMEOUT_MAX, MESSAGE_FIELD_MAX, TIMESTAMP_FIELD_MAX, USER_FIELD_MAX, VERSION_FIELD_MAX,
 };
@@ -87,13 +87,19 @@ impl MessageType {
     /// Whether a NAT field must follow the message.
     #[must_use]
     pub fn has_nat(self) -> bool {
-        matches!(self, Self::NatAccess | Self::TimeoutNatAccess | Self::LocalNat | Self::TimeoutLocalNat)
+        matches!(
+            self,
+            Self::NatAccess | Self::TimeoutNatAccess | Self::LocalNat | Self::TimeoutLocalNat
+        )
     }
 
     /// Whether a client timeout must end the fields.
     #[must_use]
     pub fn has_timeout(self) -> bool {
-        matches!(self, Self::TimeoutAccess | Self::TimeoutNatAccess | Self::TimeoutLocalNat)
+        matches!(
+            self,
+            Self::TimeoutAccess | Self::TimeoutNatAccess | Self::TimeoutLocalNat
+        )
     }
 }
 
@@ -129,7 +135,9 @@ pub struct Fields {
 /// [`Reason::Fields`] for a byte that is not printable ASCII, or too few fields; [`Reason::Digest`];
 /// [`Reason::Fields`] for a field that is wrong in itself; [`Reason::Message`] and [`Reason::Nat`].
 pub fn read(plaintext: &[u8]) -> Result<(Fields, Request), Reason> {
-    let (random, _) = plaintext.split_first_chunk::<RANDOM_DIGITS>().ok_or(Reason::Decrypt)?;
+    let (random, _) = plaintext
+        .split_first_chunk::<RANDOM_DIGITS>()
+        .ok_or(Reason::Decrypt)?;
     if !random.iter().all(u8::is_ascii_digit) || plaintext.get(RANDOM_DIGITS) != Some(&b':') {
         return Err(Reason::Decrypt);
     }
@@ -153,12 +161,19 @@ fn split(text: &str, digest_type: DigestType) -> Option<Fields> {
     let random = number(parts.next()?, RANDOM_DIGITS)?;
     let user = decode(parts.next()?, USER_FIELD_MAX).filter(|user| is_user(user))?;
     let timestamp = number(parts.next()?, TIMESTAMP_FIELD_MAX)?;
-    let version = parts.next().filter(|version| is_version(version))?.to_owned();
+    let version = parts
+        .next()
+        .filter(|version| is_version(version))?
+        .to_owned();
     let message_type = usize::try_from(number(parts.next()?, 2)?).ok()?;
     let message_type = *MessageType::ALL.get(message_type)?;
     let message = decode(parts.next()?, MESSAGE_FIELD_MAX)?;
     let tail: Vec<&str> = parts.collect();
-    let (nat, server_auth, timeout) = match (message_type.has_nat(), message_type.has_timeout(), tail.as_slice()) {
+    let (nat, server_auth, timeout) = match (
+        message_type.has_nat(),
+        message_type.has_timeout(),
+        tail.as_slice(),
+    ) {
         (false, false, []) => (None, None, None),
         (false, false, [auth]) => (None, Some(*auth), None),
         (false, true, [timeout]) => (None, None, Some(*timeout)),
@@ -221,12 +236,18 @@ pub(super) fn write(fields: &Fields) -> Zeroizing<String> {
 
 /// Whether a user name holds only what fwknop allows in one; its length is not judged.
 pub(super) fn is_user(user: &str) -> bool {
-    !user.is_empty() && user.bytes().all(|byte| matches!(byte, b' '..=b'~') && !br#""/\[]:;|=,+*?<>"#.contains(&byte))
+    !user.is_empty()
+        && user
+            .bytes()
+            .all(|byte| matches!(byte, b' '..=b'~') && !br#""/\[]:;|=,+*?<>"#.contains(&byte))
 }
 
 /// Whether this can stand in the version field.
 pub(super) fn is_version(version: &str) -> bool {
-    (1..=VERSION_FIELD_MAX).contains(&version.len()) && version.bytes().all(|byte| matches!(byte, b' '..=b'9' | b';'..=b'~'))
+    (1..=VERSION_FIELD_MAX).contains(&version.len())
+        && version
+            .bytes()
+            .all(|byte| matches!(byte, b' '..=b'9' | b';'..=b'~'))
 }
 
 /// Whether a decoded field is free of control characters, which only harm where people read it.
