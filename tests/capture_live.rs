@@ -287,9 +287,12 @@ fn a_capture_survives_down_and_up_and_tells_when_its_device_is_gone() {
     let mut far = sender("far");
     assert!(ip("link set near down"));
     assert!(!readable(&live, Duration::from_secs(1)).is_empty());
-    assert_eq!(live.drain(8, |_| ()), Ok(0));
-    // Nothing that would keep a poll loop spinning.
-    assert!(readable(&live, Duration::from_millis(50)).is_empty());
+    // Nothing that would keep a poll loop spinning: a stray frame and the error are cleared in one turn each.
+    let turns = (0..5).take_while(|_| {
+        live.drain(8, |_| ()).unwrap();
+        !readable(&live, Duration::from_millis(50)).is_empty()
+    });
+    assert!(turns.count() < 3);
     assert!(ip("link set near up"));
     ready();
     far.sendpacket(ethernet(&ipv4(17, &udp(200)))).unwrap();

@@ -82,11 +82,11 @@ fn a_knock_opens_the_port_for_its_sender_until_the_time_is_up() {
 fn the_very_same_datagram_opens_nothing_again() {
     let lab = Lab::new();
     let keys = lab::daemon::keygen();
-    let _daemon = lab.daemon(&config(&keys, "\toption timeout '1'\n"));
+    let _daemon = lab.daemon(&config(&keys, "\toption timeout '2'\n"));
     let packet = lab.packet(&keys, &KNOCK);
     lab.send_packet(FRIEND, ROUTER, &packet);
     lab.wait_element("spa_in4_v1", &DOOR);
-    thread::sleep(Duration::from_millis(1200));
+    thread::sleep(Duration::from_millis(2200));
     assert_eq!(lab.element("spa_in4_v1", &DOOR), None);
 
     lab.send_packet(FRIEND, ROUTER, &packet);
@@ -199,22 +199,22 @@ fn a_widened_grant_lets_the_whole_network_in() {
     let keys = lab::daemon::keygen();
     let _daemon = lab.daemon(&config(
         &keys,
-        "\toption prefix_v4 '24'\n\toption timeout '2'\n",
+        "\toption prefix_v4 '24'\n\toption timeout '4'\n",
     ));
     let range = ["203.0.113.0/24", "tcp", "22"];
     lab.knock(&keys, &KNOCK);
     lab.wait_element("spa_net4_v1", &range);
     assert_eq!(ssh_from(&lab, STRANGER), Door::Open);
     // The same range again, from another address in it, is a renewal and no overlap.
-    thread::sleep(Duration::from_millis(1100));
+    thread::sleep(Duration::from_millis(2200));
     lab.knock(&keys, &["-A", "tcp/22", "-a", "203.0.113.66"]);
-    thread::sleep(Duration::from_millis(1300));
+    thread::sleep(Duration::from_millis(2600));
     assert_eq!(
         ssh_from(&lab, FRIEND),
         Door::Open,
         "the renewal did not last"
     );
-    thread::sleep(Duration::from_millis(1100));
+    thread::sleep(Duration::from_millis(2200));
     assert_eq!(ssh_from(&lab, FRIEND), Door::Refused);
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn ipv4(protocol: u8, body: &[u8]) -> Vec<u8> {
     ipv4_with(protocol, 0, 0x4000, body)
 }
 
-/// From 2001:db8::1 to 2001:db8::2.
+/// From `2001:db8::1` to `2001:db8::2`.
 pub(crate) fn ipv6(next: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x60, 0, 0, 0];
     bytes.extend(u16::try_from(body.len()).unwrap().to_be_bytes());
@@ -109,11 +109,14 @@ pub(crate) fn ipv6_chain(headers: &[u8], last: u8, body: &[u8]) -> Vec<u8> {
     ipv6(headers.first().copied().unwrap_or(last), &chain)
 }
 
+/// Puts an IP packet into a frame.
+pub(crate) type Wrap = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// One way to put an IP packet into a frame.
 pub(crate) struct Envelope {
     pub(crate) name: String,
     pub(crate) link: LinkType,
-    pub(crate) wrap: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    pub(crate) wrap: Wrap,
 }
 
 fn is_v6(packet: &[u8]) -> bool {
@@ -212,9 +215,7 @@ pub(crate) fn sll2(packet_type: u8, tags: &[u16], packet: &[u8]) -> Vec<u8> {
 /// Every envelope that must be opened.
 pub(crate) fn envelopes() -> Vec<Envelope> {
     let mut all = Vec::new();
-    let mut add = |name: String, link, wrap: Box<dyn Fn(&[u8]) -> Vec<u8>>| {
-        all.push(Envelope { name, link, wrap })
-    };
+    let mut add = |name: String, link, wrap: Wrap| all.push(Envelope { name, link, wrap });
     let tags: [&'static [u16]; 6] = [
         &[],
         &[0x8100],

@@ -1,40 +1,12 @@
-//! A firewall as OpenWrt's fw4 makes it, with the sets and rules that the package drops in.
+//! A firewall as OpenWrt's fw4 makes it for one WAN and one LAN, with the files that the package drops in.
 
 use super::{Lab, Place};
 
-/// The chains of fw4 that matter here, for one WAN and one LAN, and our sets within them.
-const FW4: &str = "
-table inet fw4 {
-	set spa_in4_v1 {
-		type ipv4_addr . inet_proto . inet_service
-		flags timeout
-		size 16384
-	}
-	set spa_in6_v1 {
-		type ipv6_addr . inet_proto . inet_service
-		flags timeout
-		size 16384
-	}
-	set spa_to4_v1 {
-		type ipv4_addr . ipv4_addr . inet_proto . inet_service
-		flags timeout
-		size 16384
-	}
-	set spa_to6_v1 {
-		type ipv6_addr . ipv6_addr . inet_proto . inet_service
-		flags timeout
-		size 16384
-	}
-	set spa_net4_v1 {
-		type ipv4_addr . inet_proto . inet_service
-		flags timeout, interval
-		size 1024
-	}
-	set spa_net6_v1 {
-		type ipv6_addr . inet_proto . inet_service
-		flags timeout, interval
-		size 1024
-	}
+/// The chains of fw4 that matter here, around our sets and rules.
+const FW4: &str = concat!(
+    "table inet fw4 {\n",
+    include_str!("../../files/usr/share/nftables.d/table-pre/10-spa-knockd.nft"),
+    "
 	chain input {
 		type filter hook input priority filter; policy drop;
 		iif lo accept
@@ -43,14 +15,22 @@ table inet fw4 {
 		iifname wan jump input_wan
 		jump handle_reject
 	}
-	chain input_wan {
-		ip saddr . meta l4proto . th dport @spa_in4_v1 accept
-		ip6 saddr . meta l4proto . th dport @spa_in6_v1 accept
-		ip saddr . ip daddr . meta l4proto . th dport @spa_to4_v1 accept
-		ip6 saddr . ip6 daddr . meta l4proto . th dport @spa_to6_v1 accept
-		ip saddr . meta l4proto . th dport @spa_net4_v1 accept
-		ip6 saddr . meta l4proto . th dport @spa_net6_v1 accept
+	chain forward {
+		type filter hook forward priority filter; policy drop;
+		ct state established,related accept
+		iifname lan accept
+		iifname wan jump forward_wan
+		jump handle_reject
+	}
+	chain input_wan {\n",
+    include_str!("../../files/usr/share/nftables.d/chain-pre/input_wan/10-spa-knockd.nft"),
+    "
 		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+		jump handle_reject
+	}
+	chain forward_wan {\n",
+    include_str!("../../files/usr/share/nftables.d/chain-pre/forward_wan/10-spa-knockd.nft"),
+    "
 		jump handle_reject
 	}
 	chain handle_reject {
@@ -58,7 +38,8 @@ table inet fw4 {
 		reject
 	}
 }
-";
+",
+);
 
 impl Lab {
     /// Starts the firewall.
