@@ -126,7 +126,12 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
     let word = word.to_ascii_lowercase().replace('-', "_");
     let limit = if word.len() < 5 { 1 } else { 2 };
     known
-        .map(|name| (distance(&word, &name.replace('-', "_")), name))
+        .map(|name| {
+            (
+                distance(&word, &name.to_ascii_lowercase().replace('-', "_")),
+                name,
+            )
+        })
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
