@@ -218,4 +218,25 @@ mod tests {
         let mac = MacKey::new(DigestType::Sha3_256, &Secret::new(b"key".to_vec()));
         assert_eq!(format!("{mac:?}"), "MacKey");
     }
+
+    /// `Hmac` has no such marker itself; these are all its parts.
+    #[test]
+    fn the_hash_states_wipe_themselves() {
+        use hmac::digest::block_api::{Buffer, EagerHash};
+        use zeroize::ZeroizeOnDrop;
+        fn wiped<T: ZeroizeOnDrop>() {}
+        fn parts_wiped<D: EagerHash>()
+        where
+            D::Core: ZeroizeOnDrop,
+            Buffer<hmac::block_api::HmacCore<D>>: ZeroizeOnDrop,
+        {
+        }
+        parts_wiped::<Md5>();
+        parts_wiped::<Sha1>();
+        parts_wiped::<Sha256>();
+        parts_wiped::<Sha384>();
+        parts_wiped::<Sha512>();
+        wiped::<Sha3_256>();
+        wiped::<Sha3_512>();
+    }
 }

@@ -1,7 +1,7 @@
 //! From packet text to fields: authenticate first, then decrypt, then read.
 
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use super::base64;
 use super::cipher::{BLOCK, PacketKey, SALT, unpad};
@@ -45,6 +45,15 @@ pub struct Opened {
     pub replay_key: [u8; 32],
 }
 
+/// A decrypted text, wiped when dropped: only as much of the buffer as it took.
+struct Wiped<'a>(&'a mut [u8]);
+
+impl Drop for Wiped<'_> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 impl Verifier {
     /// Does once what every packet would need again.
     #[must_use]
@@ -84,14 +93,17 @@ impl Sealed<'_> {
     /// In this order: [`Reason::Base64`] for a text that no encoder makes, [`Reason::Decrypt`] where no plaintext
     /// with its sixteen digits comes out, then those of [`fields::read`].
     pub fn open(self) -> Result<Opened, Reason> {
-        let mut buffer = Zeroizing::new([0; SEALED_MAX]);
+        let mut buffer = [0; SEALED_MAX];
         let (salt, data) = self.decode(&mut buffer)?;
-        PacketKey::derive(self.verifier.mode, self.verifier.key.bytes(), salt).decrypt(data);
-        let plaintext = unpad(data);
+        let key = PacketKey::derive(self.verifier.mode, self.verifier.key.bytes(), salt);
+        let data = Wiped(data);
+        key.decrypt(data.0);
+        let plaintext = unpad(data.0);
         if plaintext.len() < PLAINTEXT_MIN {
             return Err(Reason::Decrypt);
         }
         let (fields, request) = fields::read(plaintext)?;
+        drop(data);
         // Decoded again, so that only a genuine packet costs the hash.
         let (salt, data) = self.decode(&mut buffer)?;
         let replay_key = Sha256::new()
@@ -240,6 +252,21 @@ mod tests {
                 Err(reason),
                 "{character}"
             );
+        }
+        // The first character carries the last four bits of the magic word, and two of the salt.
+        let (first, rest) = packet.split_at(1);
+        for character in ('A'..='Z')
+            .chain('a'..='z')
+            .chain('0'..='9')
+            .chain(['+', '/'])
+        {
+            if !first.starts_with(character) {
+                assert_eq!(
+                    open(&format!("{character}{rest}"), &bare),
+                    Err(Reason::Decrypt),
+                    "{character}"
+                );
+            }
         }
         for tail in ["=", "==", "A", "AA", "AAA"] {
             assert!(open(&format!("{packet}{tail}"), &bare).is_err(), "{tail}");
