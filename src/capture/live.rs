@@ -107,8 +107,8 @@ impl fmt::Debug for Live {
 }
 
 impl Live {
-    /// Captures on `device` with a ring of `ring_kib` KiB, without promiscuous mode: only what comes in and is
-    /// addressed to this host, and only what `filter` wants.
+    /// Captures what comes in on `device` and `filter` wants, without promiscuous mode, into a ring of `ring_kib` KiB;
+    /// 0 leaves the size to libpcap.
     ///
     /// # Errors
     ///
