@@ -184,12 +184,12 @@ impl Batch {
             writer.text(attr::TABLE, table);
             writer.text(attr::CHAIN_NAME, name);
             let Some(hook) = hook else { return };
-            writer.text(attr::CHAIN_TYPE, "filter");
-            writer.u32(attr::CHAIN_POLICY, super::expr::ACCEPT);
             writer.nest(attr::CHAIN_HOOK, |writer| {
                 writer.u32(attr::HOOK_NUMBER, hook.number);
                 writer.u32(attr::HOOK_PRIORITY, hook.priority);
             });
+            writer.u32(attr::CHAIN_POLICY, super::expr::ACCEPT);
+            writer.text(attr::CHAIN_TYPE, "filter");
         });
     }
 
@@ -236,8 +236,8 @@ impl Batch {
     pub fn flush_set(&mut self, set: Set) {
         let table = self.table;
         self.change(kind::DEL_ELEMENT, 0, Some(set), |writer| {
-            writer.text(attr::TABLE, table);
             writer.text(attr::SET, set.name());
+            writer.text(attr::TABLE, table);
         });
     }
 
@@ -271,8 +271,8 @@ impl Batch {
     ) {
         let table = self.table;
         self.change(kind, flags, Some(element.set), |writer| {
-            writer.text(attr::TABLE, table);
             writer.text(attr::SET, element.set.name());
+            writer.text(attr::TABLE, table);
             writer.nest(attr::ELEMENTS, |writer| {
                 writer.nest(attr::LIST_ENTRY, |writer| {
                     if let Some(timeout) = timeout {
