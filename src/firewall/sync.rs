@@ -99,12 +99,12 @@ impl Firewall {
             self.lose_table();
         } else {
             for element in &ended.revoked {
-                self.revoke(element);
+                self.revoke(element, now);
             }
             for set in ended.dropped {
                 let gone: Vec<Element> =
                     self.elements_of(set).map(|(element, _)| *element).collect();
-                gone.iter().for_each(|element| self.revoke(element));
+                gone.iter().for_each(|element| self.revoke(element, now));
             }
         }
         if ended.created.is_some() {
@@ -130,8 +130,8 @@ impl Firewall {
         self.news.push(Event::TableGone);
     }
 
-    fn revoke(&mut self, element: &Element) {
-        if let Some(life) = self.living.forget(element) {
+    fn revoke(&mut self, element: &Element, now: Duration) {
+        if let Some(life) = self.living.forget(element).filter(|life| life.expiry > now) {
             self.news
                 .push(Event::Revoked(*element, life.access.to_string()));
         }
