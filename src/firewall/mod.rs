@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod expr;
 mod living;
+mod numbers;
 pub mod sets;
 mod socket;
 pub mod standalone;

@@ -9,8 +9,9 @@ use rustix::net::{
     sendto, socket_with, sockopt,
 };
 
-use super::batch::{Batch, DUMP, INET, REQUEST, attr, kind};
+use super::batch::Batch;
 use super::error::FirewallError;
+use super::numbers::{DUMP, INET, REQUEST, attr, kind};
 use super::sets::Set;
 use super::wire::{Attributes, Header, Messages, Writer};
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::batch::{Batch, attr, comment};
+use super::batch::{Batch, comment};
 use super::element::Element;
 use super::error::FirewallError;
 use super::events::{Transaction, read_element};
 use super::living::{FOREVER, Life};
+use super::numbers::attr;
 use super::sets::Set;
 use super::wire::{Attributes, Messages};
 use super::{Firewall, standalone};
