@@ -1,4 +1,11 @@
 //! What the firewall does when others change the table, and that a granted source gets through.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
 
 mod netns;
 
@@ -353,4 +360,59 @@ fn in_standalone_mode_a_granted_source_passes_until_the_end() {
         let mut firewall = Firewall::open(FirewallMode::Standalone, Some(guard()), now()).unwrap();
         knocks_open_and_time_closes(&mut firewall);
     });
+}
+
+/// A host behind the router that listens on port 22, until it is dropped.
+fn inside_host() -> mpsc::Sender<()> {
+    let (go, wait) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
+    let _ = beside(move || {
+        tell.send(rustix::thread::gettid()).unwrap();
+        wait.recv().unwrap();
+        run("ip", "addr add 10.0.0.2/24 dev lan1");
+        run("ip", "link set lan1 up");
+        run("ip", "route add default via 10.0.0.1");
+        let _listener = TcpListener::bind("10.0.0.2:22").unwrap();
+        tell.send(rustix::thread::gettid()).unwrap();
+        // Ends with the test, which holds the other end.
+        let _ = wait.recv();
+    });
+    let thread = told.recv().unwrap().as_raw_nonzero();
+    run(
+        "ip",
+        &format!("link add lan0 type veth peer name lan1 netns {thread}"),
+    );
+    run("ip", "addr add 10.0.0.1/24 dev lan0");
+    run("ip", "link set lan0 up");
+    std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+    go.send(()).unwrap();
+    told.recv().unwrap();
+    go
+}
+
+#[test]
+fn a_granted_destination_behind_the_router_is_reached_in_both_modes() {
+    for mode in [FirewallMode::Fw4, FirewallMode::Standalone] {
+        alone(move || {
+            let mut firewall = match mode {
+                FirewallMode::Fw4 => on_fw4(),
+                FirewallMode::Standalone => Firewall::open(mode, Some(guard()), now()).unwrap(),
+            };
+            let client = Client::new();
+            let _inside = inside_host();
+            let refused = Err(std::io::ErrorKind::ConnectionRefused);
+            assert_eq!(client.connect("10.0.0.2:22"), refused);
+            firewall
+                .grant(&grant("a", "192.0.2.2", "tcp/22", 5), now())
+                .unwrap();
+            assert_eq!(client.connect("10.0.0.2:22"), refused);
+            firewall
+                .grant(
+                    &towards("a", "192.0.2.2", Some("10.0.0.2"), "tcp/22", 5),
+                    now(),
+                )
+                .unwrap();
+            assert_eq!(client.connect("10.0.0.2:22"), Ok(()));
+        });
+    }
 }

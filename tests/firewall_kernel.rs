@@ -1,4 +1,11 @@
 //! Grants as the kernel has them, read back with nft in network namespaces.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
 
 mod netns;
 
@@ -377,7 +384,10 @@ fn many_grants_are_adopted_and_cost_little() {
         }
         let end = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
         let spent = Duration::try_from(end).unwrap() - Duration::try_from(begin).unwrap();
-        println!("CPU per grant: {:?}", spent / 2_000);
+        assert!(
+            spent / 2_000 < Duration::from_micros(200),
+            "{spent:?} CPU for 2000 grants"
+        );
         let again = Firewall::open(FirewallMode::Fw4, None, now()).unwrap();
         assert_eq!(again.living(now()).count(), 2_000);
     });

@@ -3,74 +3,11 @@
 use std::time::Duration;
 
 use super::element::Element;
+use super::numbers::{
+    ACK, APPEND, BATCH_BEGIN, BATCH_END, CREATE, INET, REQUEST, SUBSYSTEM, attr, kind,
+};
 use super::sets::Set;
 use super::wire::{Header, Writer};
-
-pub(super) const REQUEST: u16 = 0x1;
-pub(super) const ACK: u16 = 0x4;
-pub(super) const DUMP: u16 = 0x300;
-const CREATE: u16 = 0x400;
-const APPEND: u16 = 0x800;
-/// The family `inet` of tables, `NFPROTO_INET`.
-pub(super) const INET: u8 = 1;
-/// The nftables subsystem of nfnetlink, in the high byte of a message type.
-const SUBSYSTEM: u16 = 10;
-const BATCH_BEGIN: u16 = 0x10;
-const BATCH_END: u16 = 0x11;
-
-/// The message types of nftables (`linux/netfilter/nf_tables.h`).
-pub(super) mod kind {
-    pub(crate) const NEW_TABLE: u16 = super::SUBSYSTEM << 8;
-    pub(crate) const GET_TABLE: u16 = NEW_TABLE + 1;
-    pub(crate) const DEL_TABLE: u16 = NEW_TABLE + 2;
-    pub(crate) const NEW_CHAIN: u16 = NEW_TABLE + 3;
-    pub(crate) const NEW_RULE: u16 = NEW_TABLE + 6;
-    pub(crate) const DEL_RULE: u16 = NEW_TABLE + 8;
-    pub(crate) const NEW_SET: u16 = NEW_TABLE + 9;
-    pub(crate) const GET_SET: u16 = NEW_TABLE + 10;
-    pub(crate) const DEL_SET: u16 = NEW_TABLE + 11;
-    pub(crate) const NEW_ELEMENT: u16 = NEW_TABLE + 12;
-    pub(crate) const GET_ELEMENT: u16 = NEW_TABLE + 13;
-    pub(crate) const DEL_ELEMENT: u16 = NEW_TABLE + 14;
-    pub(crate) const NEW_GENERATION: u16 = NEW_TABLE + 15;
-}
-
-/// Attributes of tables, sets, chains, rules and elements.
-pub(super) mod attr {
-    pub(crate) const TABLE: u16 = 1;
-    pub(crate) const TABLE_FLAGS: u16 = 2;
-    pub(crate) const TABLE_HANDLE: u16 = 4;
-
-    pub(crate) const SET: u16 = 2;
-    pub(crate) const SET_FLAGS: u16 = 3;
-    pub(crate) const SET_KEY_TYPE: u16 = 4;
-    pub(crate) const SET_KEY_LENGTH: u16 = 5;
-    pub(crate) const SET_DESCRIPTION: u16 = 9;
-    pub(crate) const SET_ID: u16 = 10;
-    pub(crate) const DESCRIPTION_SIZE: u16 = 1;
-    pub(crate) const DESCRIPTION_FIELDS: u16 = 2;
-    pub(crate) const FIELD_LENGTH: u16 = 1;
-
-    /// One entry of a list, whatever it lists.
-    pub(crate) const LIST_ENTRY: u16 = 1;
-    pub(crate) const ELEMENTS: u16 = 3;
-    pub(crate) const ELEMENT_KEY: u16 = 1;
-    pub(crate) const ELEMENT_TIMEOUT: u16 = 4;
-    pub(crate) const ELEMENT_EXPIRATION: u16 = 5;
-    pub(crate) const ELEMENT_USERDATA: u16 = 6;
-    pub(crate) const ELEMENT_KEY_END: u16 = 10;
-    pub(crate) const DATA_VALUE: u16 = 1;
-
-    pub(crate) const CHAIN_NAME: u16 = 3;
-    pub(crate) const CHAIN_HOOK: u16 = 4;
-    pub(crate) const CHAIN_POLICY: u16 = 5;
-    pub(crate) const CHAIN_TYPE: u16 = 7;
-    pub(crate) const HOOK_NUMBER: u16 = 1;
-    pub(crate) const HOOK_PRIORITY: u16 = 2;
-
-    pub(crate) const RULE_CHAIN: u16 = 2;
-    pub(crate) const RULE_EXPRESSIONS: u16 = 4;
-}
 
 const SET_INTERVAL: u32 = 0x4;
 const SET_TIMEOUT: u32 = 0x10;
@@ -184,12 +121,12 @@ impl Batch {
             writer.text(attr::TABLE, table);
             writer.text(attr::CHAIN_NAME, name);
             let Some(hook) = hook else { return };
-            writer.text(attr::CHAIN_TYPE, "filter");
-            writer.u32(attr::CHAIN_POLICY, super::expr::ACCEPT);
             writer.nest(attr::CHAIN_HOOK, |writer| {
                 writer.u32(attr::HOOK_NUMBER, hook.number);
                 writer.u32(attr::HOOK_PRIORITY, hook.priority);
             });
+            writer.u32(attr::CHAIN_POLICY, super::expr::ACCEPT);
+            writer.text(attr::CHAIN_TYPE, "filter");
         });
     }
 
@@ -236,8 +173,8 @@ impl Batch {
     pub fn flush_set(&mut self, set: Set) {
         let table = self.table;
         self.change(kind::DEL_ELEMENT, 0, Some(set), |writer| {
-            writer.text(attr::TABLE, table);
             writer.text(attr::SET, set.name());
+            writer.text(attr::TABLE, table);
         });
     }
 
@@ -271,8 +208,8 @@ impl Batch {
     ) {
         let table = self.table;
         self.change(kind, flags, Some(element.set), |writer| {
-            writer.text(attr::TABLE, table);
             writer.text(attr::SET, element.set.name());
+            writer.text(attr::TABLE, table);
             writer.nest(attr::ELEMENTS, |writer| {
                 writer.nest(attr::LIST_ENTRY, |writer| {
                     if let Some(timeout) = timeout {

@@ -1,7 +1,7 @@
 //! What others changed: the kernel's notifications, gathered into whole transactions.
 
-use super::batch::{INET, attr, kind};
 use super::element::Element;
+use super::numbers::{INET, attr, kind};
 use super::sets::Set;
 use super::wire::{Attributes, Message};
 

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod expr;
 mod living;
+mod numbers;
 pub mod sets;
 mod socket;
 pub mod standalone;
@@ -179,7 +180,8 @@ impl Firewall {
         match (refusal.errno, refusal.subject) {
             // Somebody else put a range of his own into our set.
             (Errno::EXIST, _) => self.resync(now).is_ok(),
-            (Errno::NOENT, _) => self.mode == FirewallMode::Standalone && self.resync(now).is_ok(),
+            // On old kernels, an element may expire between its adding and its deletion.
+            (Errno::NOENT, _) => self.mode == FirewallMode::Fw4 || self.resync(now).is_ok(),
             // The kernel drops expired ranges only when a transaction changes the set.
             (Errno::NFILE, Some(set)) if set.is_interval() => self.rebuild(set, now).is_ok(),
             _ => false,

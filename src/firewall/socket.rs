@@ -9,8 +9,9 @@ use rustix::net::{
     sendto, socket_with, sockopt,
 };
 
-use super::batch::{Batch, DUMP, INET, REQUEST, attr, kind};
+use super::batch::Batch;
 use super::error::FirewallError;
+use super::numbers::{DUMP, INET, REQUEST, attr, kind};
 use super::sets::Set;
 use super::wire::{Attributes, Header, Messages, Writer};
 
@@ -179,6 +180,10 @@ impl Requests {
                     }
                 }
             }
+            // The answers come in the order of the changes.
+            if acknowledged {
+                break;
+            }
         }
         match refused {
             Some(refusal) => Err(refusal),
@@ -268,6 +273,8 @@ impl Requests {
                 writer.text(attr::SET, set.name());
             }
         });
+        // A dump that was given up keeps the kernel from beginning another.
+        while let Ok(Some(_)) | Err(Errno::NOBUFS) = self.socket.receive(&mut self.buffer) {}
         self.send(writer.bytes())?;
         let mut result = Asked::Whole;
         for _ in 0..ANSWER_MAX {
@@ -300,9 +307,7 @@ impl Requests {
         Err(Errno::PROTO)
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Result<(), Errno> {
-        // Answers to a request that was given up must not be taken for those of this one.
-        while let Ok(Some(_)) | Err(Errno::NOBUFS) = self.socket.receive(&mut self.buffer) {}
+    fn send(&self, bytes: &[u8]) -> Result<(), Errno> {
         let kernel = SocketAddrNetlink::new(0, 0);
         let sent = rustix::io::retry_on_intr(|| {
             sendto(&self.socket.fd, bytes, SendFlags::empty(), &kernel)

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::batch::{Batch, attr, comment};
+use super::batch::{Batch, comment};
 use super::element::Element;
 use super::error::FirewallError;
 use super::events::{Transaction, read_element};
 use super::living::{FOREVER, Life};
+use super::numbers::attr;
 use super::sets::Set;
 use super::wire::{Attributes, Messages};
 use super::{Firewall, standalone};
@@ -99,12 +100,12 @@ impl Firewall {
             self.lose_table();
         } else {
             for element in &ended.revoked {
-                self.revoke(element);
+                self.revoke(element, now);
             }
             for set in ended.dropped {
                 let gone: Vec<Element> =
                     self.elements_of(set).map(|(element, _)| *element).collect();
-                gone.iter().for_each(|element| self.revoke(element));
+                gone.iter().for_each(|element| self.revoke(element, now));
             }
         }
         if ended.created.is_some() {
@@ -130,8 +131,8 @@ impl Firewall {
         self.news.push(Event::TableGone);
     }
 
-    fn revoke(&mut self, element: &Element) {
-        if let Some(life) = self.living.forget(element) {
+    fn revoke(&mut self, element: &Element, now: Duration) {
+        if let Some(life) = self.living.forget(element).filter(|life| life.expiry > now) {
             self.news
                 .push(Event::Revoked(*element, life.access.to_string()));
         }
