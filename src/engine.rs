@@ -1,1 +1,355 @@
-//! Placeholder
+//! The core that joins knock, replay and access: a datagram and a clock go in, a verdict comes out.
+//!
+//! It touches no socket, no clock and no file. What must outlive the process is handed over as [`Memory`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::access::{Grant, Surroundings, judge};
+use crate::capture::Datagram;
+use crate::config::{Access, Config};
+use crate::knock::fwknop::fields::Fields;
+use crate::knock::fwknop::text::SpaText;
+use crate::knock::fwknop::verify::{Opened, Sealed, Verifier};
+use crate::limits::STANZAS_MAX;
+use crate::reason::Reason;
+use crate::replay::{Entry, ReplayMemory};
+
+/// When the program was made, in Unix seconds: a clock that stands before it is not set.
+pub const BUILD_EPOCH: u64 = parse_decimal(env!("SPA_KNOCKD_BUILD_EPOCH"));
+
+/// The wall clock at the moment of a knock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Unix seconds.
+    pub unix: u64,
+    /// Whether somebody vouches for it (`--now`, a capture file's times): such a clock is set.
+    pub given: bool,
+}
+
+/// What of the engine outlives the process, and in part the reboot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The knocks already seen.
+    pub replay: ReplayMemory,
+    /// The router's own clock at the last honoured knock, in Unix seconds.
+    pub clock_floor: u64,
+    /// For each stanza the newest timestamp that it honoured.
+    pub newest: BTreeMap<String, u64>,
+    /// For each stanza the timestamp up to which it refuses since the last reboot.
+    pub floors: BTreeMap<String, u64>,
+    /// Whether a part of the memory is known to be lost: what was honoured before must be kept out by time.
+    pub lost: bool,
+}
+
+/// What the engine thinks of one datagram.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The grant, or the reason of the stanza that got furthest, the first on a tie.
+    pub outcome: Result<Grant, Reason>,
+    /// The name of that stanza, where any stanza was asked.
+    pub access: Option<Arc<str>>,
+    /// What the knock said, where its keys fitted.
+    pub fields: Option<Fields>,
+    /// What has to be in the journal before anything opens.
+    pub entry: Option<Entry>,
+}
+
+/// One enabled stanza, ready to judge.
+struct Stanza {
+    access: Access,
+    name: Arc<str>,
+    verifiers: Vec<Verifier>,
+    newest: u64,
+    floor: u64,
+}
+
+/// The sans-IO core of the daemon, of `explain`, of the tests and of the benchmarks.
+pub struct Engine {
+    stanzas: Vec<Stanza>,
+    max_age: u64,
+    max_timeout: u32,
+    replay: ReplayMemory,
+    clock_floor: u64,
+    removed: BTreeMap<String, u64>,
+    lost: bool,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("stanzas", &self.stanzas.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far one stanza took a datagram before it refused.
+struct Attempt {
+    fields: Option<Fields>,
+    outcome: Result<Grant, Reason>,
+}
+
+impl Engine {
+    /// An engine for this configuration that goes on from what an earlier process left.
+    #[must_use]
+    pub fn new(config: &Config, memory: Memory) -> Self {
+        let configured = |name: &str| config.access.iter().any(|access| access.name == name);
+        let of_removed = |floors: &BTreeMap<String, u64>| {
+            let gone = floors.iter().filter(|(name, _)| !configured(name));
+            gone.map(|(_, &timestamp)| timestamp).max().unwrap_or(0)
+        };
+        // A renamed stanza must not forget what it honoured under its old name.
+        let newest_removed = of_removed(&memory.newest);
+        let floor_removed = of_removed(&memory.floors);
+        let stanzas = config
+            .access
+            .iter()
+            .map(|access| Stanza {
+                name: Arc::from(access.name.as_str()),
+                verifiers: access.keys.iter().map(Verifier::new).collect(),
+                newest: memory.newest.get(&access.name).copied().unwrap_or(newest_removed),
+                floor: memory.floors.get(&access.name).copied().unwrap_or(floor_removed),
+                access: access.clone(),
+            })
+            .collect();
+        let mut removed = memory.newest;
+        removed.retain(|name, &mut newest| {
+            let still_matters =
+                config.main.max_age == 0 || newest.saturating_add(config.main.max_age) >= memory.clock_floor;
+            !configured(name) && still_matters
+        });
+        while removed.len() > STANZAS_MAX {
+            removed.pop_first();
+        }
+        Self {
+            stanzas,
+            max_age: config.main.max_age,
+            max_timeout: config.main.max_timeout,
+            replay: memory.replay,
+            clock_floor: memory.clock_floor,
+            removed,
+            lost: memory.lost,
+        }
+    }
+
+    /// What has to outlive the process.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let (clock_floor, newest) = self.floors();
+        let floored = self.stanzas.iter().filter(|stanza| stanza.floor > 0);
+        Memory {
+            replay: self.replay.clone(),
+            clock_floor,
+            newest,
+            floors: floored.map(|stanza| (stanza.name.to_string(), stanza.floor)).collect(),
+            lost: self.lost,
+        }
+    }
+
+    /// The clock floor and, for each stanza, the newest timestamp it honoured: what must survive a reboot.
+    #[must_use]
+    pub fn floors(&self) -> (u64, BTreeMap<String, u64>) {
+        let honoured = self.stanzas.iter().filter(|stanza| stanza.newest > 0);
+        let mut newest = self.removed.clone();
+        newest.extend(honoured.map(|stanza| (stanza.name.to_string(), stanza.newest)));
+        (self.clock_floor, newest)
+    }
+
+    /// How many knocks are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.replay.entries().len()
+    }
+
+    /// Whether this clock can be believed (DESIGN D6).
+    #[must_use]
+    pub fn is_plausible(&self, clock: Clock) -> bool {
+        clock.given
+            || (clock.unix >= BUILD_EPOCH && clock.unix.saturating_add(self.max_age) >= self.clock_floor)
+    }
+
+    /// Where memory was lost: keeps out by time all that can have been honoured before, once the clock can be
+    /// believed. A counting stanza (`max_age` 0) stays shut until `spa-knockd state reset`.
+    pub fn settle(&mut self, clock: Clock) {
+        if !self.lost || !self.is_plausible(clock) {
+            return;
+        }
+        let floor = if self.max_age == 0 {
+            u64::MAX
+        } else {
+            clock.unix.saturating_add(self.max_age)
+        };
+        for stanza in &mut self.stanzas {
+            stanza.floor = stanza.floor.max(floor);
+        }
+        self.lost = false;
+    }
+
+    /// Judges one datagram. `is_own` tells the router's own addresses; `each` hears every stanza's own reason.
+    pub fn handle(
+        &mut self,
+        datagram: &Datagram<'_>,
+        clock: Clock,
+        is_own: &dyn Fn(IpAddr) -> bool,
+        each: &mut dyn FnMut(&Arc<str>, Result<(), Reason>),
+    ) -> Verdict {
+        let mut verdict = Verdict { outcome: Err(Reason::Size), access: None, fields: None, entry: None };
+        let text = match SpaText::parse(datagram.payload) {
+            Ok(text) => text,
+            Err(reason) => {
+                verdict.outcome = Err(reason);
+                return verdict;
+            }
+        };
+        self.settle(clock);
+        let surroundings = Surroundings { max_timeout: self.max_timeout, is_own };
+        let mut furthest = None;
+        for index in 0..self.stanzas.len() {
+            let attempt = self.consider(index, &text, datagram, clock, &surroundings, &mut verdict.entry);
+            let Some(stanza) = self.stanzas.get(index) else { break };
+            let reason = attempt.outcome.as_ref().err().copied();
+            each(&stanza.name, reason.map_or(Ok(()), Err));
+            let stage = reason.map(Reason::stage);
+            if reason.is_none() || furthest.is_none_or(|best| stage > best) {
+                furthest = Some(stage);
+                verdict.access = Some(Arc::clone(&stanza.name));
+                verdict.fields = attempt.fields;
+                verdict.outcome = attempt.outcome;
+            }
+            if reason.is_none() {
+                break;
+            }
+        }
+        verdict
+    }
+
+    /// Takes note of a knock that opened its doors: the floors rise.
+    pub fn honoured(&mut self, verdict: &Verdict, clock: Clock) {
+        let (Some(access), Some(entry)) = (&verdict.access, verdict.entry) else { return };
+        self.clock_floor = self.clock_floor.max(clock.unix);
+        if let Some(stanza) = self.stanzas.iter_mut().find(|stanza| stanza.name == *access) {
+            stanza.newest = stanza.newest.max(entry.timestamp);
+        }
+    }
+
+    /// One stanza's judgement, in the order of DESIGN D4.
+    fn consider(
+        &mut self,
+        index: usize,
+        text: &SpaText<'_>,
+        datagram: &Datagram<'_>,
+        clock: Clock,
+        surroundings: &Surroundings<'_>,
+        remembered: &mut Option<Entry>,
+    ) -> Attempt {
+        let refuse = |reason| Attempt { fields: None, outcome: Err(reason) };
+        let plausible = self.is_plausible(clock);
+        let Some(stanza) = self.stanzas.get_mut(index) else {
+            return refuse(Reason::Source);
+        };
+        if let Err(reason) = stanza.is_for(datagram, plausible.then_some(clock.unix)) {
+            return refuse(reason);
+        }
+        let opened = match stanza.open(*text) {
+            Ok(opened) => opened,
+            Err(reason) => return refuse(reason),
+        };
+        let entry = entry_of(&opened);
+        let outcome = match remembered {
+            Some(_) => stanza.is_fresh(entry, clock.unix, plausible, self.max_age, None),
+            None => stanza
+                .is_fresh(entry, clock.unix, plausible, self.max_age, Some(&self.replay))
+                .and_then(|()| {
+                    if self.max_age == 0 {
+                        self.replay.forget_counted();
+                    } else {
+                        self.replay.forget_stale(clock.unix, self.max_age);
+                    }
+                    self.replay.remember(entry)
+                }),
+        };
+        let outcome = outcome.and_then(|()| {
+            *remembered = Some(entry);
+            if self.max_age == 0 {
+                stanza.newest = stanza.newest.max(entry.timestamp);
+            }
+            judge(&stanza.access, &stanza.name, &opened.fields, &opened.request, datagram, surroundings)
+        });
+        Attempt { fields: Some(opened.fields), outcome }
+    }
+}
+
+impl Stanza {
+    /// The gate that costs nothing: addresses, and the end of the stanza where the clock can be believed.
+    fn is_for(&self, datagram: &Datagram<'_>, now: Option<u64>) -> Result<(), Reason> {
+        let holds = |list: &[crate::net::Prefix], address| list.iter().any(|prefix| prefix.contains(address));
+        if !holds(&self.access.source, datagram.source) {
+            return Err(Reason::Source);
+        }
+        if !holds(&self.access.destination, datagram.destination) {
+            return Err(Reason::Destination);
+        }
+        match (self.access.expires, now) {
+            (Some(expires), Some(now)) if now >= expires => Err(Reason::Expired),
+            _ => Ok(()),
+        }
+    }
+
+    /// Verifies, then decrypts, with the present keys and with the next ones.
+    fn open(&self, text: SpaText<'_>) -> Result<Opened, Reason> {
+        let mut furthest = Reason::Hmac;
+        for verifier in &self.verifiers {
+            match verifier.authenticate(text).and_then(Sealed::open) {
+                Ok(opened) => return Ok(opened),
+                Err(reason) => furthest = furthest.max(reason),
+            }
+        }
+        Err(furthest)
+    }
+
+    /// Whether a genuine knock is of now and, where `replay` is given, was not seen before.
+    fn is_fresh(
+        &self,
+        entry: Entry,
+        now: u64,
+        plausible: bool,
+        max_age: u64,
+        replay: Option<&ReplayMemory>,
+    ) -> Result<(), Reason> {
+        if !plausible && (max_age > 0 || self.access.expires.is_some()) {
+            return Err(Reason::ClockNotSet);
+        }
+        if max_age > 0 {
+            if entry.timestamp.saturating_add(max_age) < now {
+                return Err(Reason::TooOld);
+            }
+            if entry.timestamp > now.saturating_add(max_age) {
+                return Err(Reason::TooNew);
+            }
+        }
+        if replay.is_some_and(|replay| replay.has_seen(entry)) {
+            return Err(Reason::Replay);
+        }
+        if entry.timestamp <= self.floor || (max_age == 0 && entry.timestamp <= self.newest) {
+            return Err(Reason::NotNewer);
+        }
+        Ok(())
+    }
+}
+
+/// What the replay memory keeps of a knock.
+fn entry_of(opened: &Opened) -> Entry {
+    let mut key = [0; 16];
+    key.iter_mut().zip(opened.replay_key).for_each(|(to, from)| *to = from);
+    Entry { timestamp: opened.fields.timestamp, key }
+}
+
+/// Reads the decimal number that the build script wrote.
+const fn parse_decimal(text: &str) -> u64 {
+    match u64::from_str_radix(text, 10) {
+        Ok(number) => number,
+        Err(_) => 0,
+    }
+}

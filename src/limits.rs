@@ -12,6 +12,9 @@ pub const PLAINTEXT_MIN: usize = 36;
 /// Longest encoded user name field, in base64 characters; 48 bytes of name.
 pub const USER_FIELD_MAX: usize = 64;
 
+/// Longest user name that fits the field, in bytes.
+pub const USERNAME_MAX: usize = USER_FIELD_MAX / 4 * 3;
+
 /// Longest timestamp field, in digits.
 pub const TIMESTAMP_FIELD_MAX: usize = 12;
 
@@ -44,6 +47,9 @@ pub const MAX_AGE_MAX: u64 = 100_000;
 
 /// Most access stanzas in one configuration: each costs one HMAC per junk packet.
 pub const STANZAS_MAX: usize = 256;
+
+/// Most captured ports and port ranges: the BPF filter that they become has short jumps.
+pub const PORT_RANGES_MAX: usize = 32;
 
 /// Longest name of a stanza, in bytes: it is the comment of the set elements.
 pub const NAME_MAX: usize = 64;

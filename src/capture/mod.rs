@@ -1,4 +1,13 @@
-//! Frames from the wire become datagrams.
+//! Frames from the wire become datagrams: link layers, IPv4 and IPv6, transports, and what the kernel lets through.
+
+mod bytes;
+pub mod filter;
+mod ip;
+pub mod link;
+pub mod live;
+mod rules;
+pub mod savefile;
+mod transport;
 
 use std::net::IpAddr;
 

@@ -1,6 +1,24 @@
 //! What the UCI configuration means: the types that the rest of the program works with.
+//!
+//! ```text
+//! text → uci::Section → section::Options → Main, Access → Config
+//!        lines          known, once,       values in     the parts
+//!                       right shape        range         agree
+//! ```
+
+mod access_section;
+mod date;
+mod fault;
+mod key;
+mod main_section;
+pub mod options;
+mod read;
+mod section;
 
 use std::ops::RangeInclusive;
+
+pub use fault::Fault;
+pub use read::{Loaded, load, parse};
 
 use crate::capture::Transport;
 use crate::knock::fwknop::keys::KeySet;

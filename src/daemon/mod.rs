@@ -1,1 +1,14 @@
-//! Placeholder
+//! The daemon: one process, one thread, one poll; everything that touches a clock, a file or a descriptor.
+
+pub mod boot;
+pub mod clock;
+pub mod files;
+pub mod journal;
+pub mod logger;
+pub mod own;
+pub mod privileges;
+pub mod report;
+pub mod run;
+pub mod signals;
+pub mod state;
+pub mod store;

@@ -69,7 +69,12 @@ pub fn encode(bytes: &[u8], text: &mut String) {
             *to = *from;
         }
         let word = u32::from_be_bytes(padded);
-        text.extend([18_u32, 12, 6, 0].into_iter().take(group.len() + 1).map(|shift| character(word >> shift)));
+        text.extend(
+            [18_u32, 12, 6, 0]
+                .into_iter()
+                .take(group.len() + 1)
+                .map(|shift| character(word >> shift)),
+        );
     }
 }
 
@@ -77,7 +82,9 @@ pub fn encode(bytes: &[u8], text: &mut String) {
 #[must_use]
 pub fn encode_option(bytes: &[u8]) -> Zeroizing<String> {
     // The padding has its room from the start: a buffer that grew would leave its old half behind, unwiped.
-    let mut text = Zeroizing::new(String::with_capacity(encoded_len(bytes.len()).next_multiple_of(4)));
+    let mut text = Zeroizing::new(String::with_capacity(
+        encoded_len(bytes.len()).next_multiple_of(4),
+    ));
     encode(bytes, &mut text);
     while !text.len().is_multiple_of(4) {
         text.push('=');
@@ -100,7 +107,10 @@ fn value(character: u8) -> Option<u8> {
 /// The character for the lowest six bits.
 fn character(word: u32) -> char {
     let [.., low] = word.to_be_bytes();
-    ALPHABET.get(usize::from(low & 0x3f)).copied().map_or('A', char::from)
+    ALPHABET
+        .get(usize::from(low & 0x3f))
+        .copied()
+        .map_or('A', char::from)
 }
 
 #[cfg(test)]
@@ -140,7 +150,10 @@ mod tests {
         assert_eq!(characters.len(), 64);
         for byte in 0..=u8::MAX {
             let mut out = [0; 3];
-            assert_eq!(decode([b'A', b'A', b'A', byte], &mut out).is_some(), is_character(byte));
+            assert_eq!(
+                decode([b'A', b'A', b'A', byte], &mut out).is_some(),
+                is_character(byte)
+            );
         }
         for (number, &byte) in (0_u8..).zip(ALPHABET) {
             assert_eq!(value(byte), Some(number));
@@ -150,10 +163,14 @@ mod tests {
 
     #[test]
     fn only_the_one_canonical_text_is_taken() {
-        for wrong in ["A", "Zg=", "Zg==", "Zh", "Zm9", "Zm9vY", "Zm9vYmF", "Zm 8", "Zm-_", "Zm8\n"] {
+        for wrong in [
+            "A", "Zg=", "Zg==", "Zh", "Zm9", "Zm9vY", "Zm9vYmF", "Zm 8", "Zm-_", "Zm8\n",
+        ] {
             assert!(decode_vec(wrong).is_none(), "{wrong:?}");
         }
-        for wrong in ["Zg=", "Zg===", "=", "==", "====", "Zm9v=", "Zm9v====", "Zm=8", "Zh==", "=Zg="] {
+        for wrong in [
+            "Zg=", "Zg===", "=", "==", "====", "Zm9v=", "Zm9v====", "Zm=8", "Zh==", "=Zg=",
+        ] {
             assert!(decode_option(wrong).is_none(), "{wrong:?}");
         }
     }

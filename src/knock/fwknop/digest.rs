@@ -47,7 +47,10 @@ impl Output {
         for (to, from) in bytes.iter_mut().zip(digest) {
             *to = *from;
         }
-        Self { bytes, size: digest.len() }
+        Self {
+            bytes,
+            size: digest.len(),
+        }
     }
 
     /// The digest.

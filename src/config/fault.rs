@@ -1,0 +1,94 @@
+//! What `check` says about a configuration: one line a mistake, with its place and its remedy.
+
+use std::fmt;
+
+/// A mistake in a configuration, or a warning about it. It never holds a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The file, as it was named.
+    pub file: String,
+    /// The line, from 1; none where something is missing.
+    pub line: Option<u32>,
+    /// The section, such as `access 'alice'`.
+    pub section: Option<String>,
+    /// The option.
+    pub option: Option<String>,
+    /// The value as the file has it, made printable; none where it is or may be a secret.
+    pub value: Option<String>,
+    /// What is wrong.
+    pub problem: String,
+    /// What helps.
+    pub remedy: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        f.write_str(": ")?;
+        if let Some(section) = &self.section {
+            f.write_str(section)?;
+            f.write_str(if self.option.is_some() { ", " } else { ": " })?;
+        }
+        if let Some(option) = &self.option {
+            write!(f, "option {option}")?;
+            if let Some(value) = &self.value {
+                write!(f, " '{value}'")?;
+            }
+            f.write_str(": ")?;
+        }
+        write!(f, "{}; {}", self.problem, self.remedy)
+    }
+}
+
+/// A mistake or a warning before its place is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Complaint {
+    /// What is wrong.
+    pub(crate) problem: String,
+    /// What helps.
+    pub(crate) remedy: String,
+}
+
+impl Complaint {
+    /// A complaint in two halves.
+    pub(crate) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// A file's text for a message: control characters escaped, cut to 64 characters.
+pub(crate) fn printable(bytes: &[u8]) -> String {
+    const LONGEST: usize = 64;
+    let text = String::from_utf8_lossy(bytes);
+    let mut shown: String = text.chars().take(LONGEST).flat_map(char_shown).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The character, or its escape where a terminal would act on it.
+fn char_shown(character: char) -> impl Iterator<Item = char> {
+    let escaped = character.is_control().then(|| character.escape_default());
+    let plain = escaped.is_none().then_some(character);
+    escaped.into_iter().flatten().chain(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_shown_without_control_characters_and_cut() {
+        assert_eq!(printable(b"a\nb\x1b[1m\xff"), "a\\nb\\u{1b}[1m\u{fffd}");
+        assert_eq!(printable(&[b'x'; 65]).chars().count(), 65);
+        assert!(printable(&[b'x'; 65]).ends_with('…'));
+        assert_eq!(printable(&[b'x'; 64]), "x".repeat(64));
+    }
+}

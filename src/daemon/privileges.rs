@@ -1,0 +1,111 @@
+//! From root to a user that may capture and change the firewall, and nothing else.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::Path;
+
+use rustix::io;
+use rustix::process::{Gid, Uid, getuid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities,
+    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+
+/// The user and group where the named user does not exist.
+pub const FALLBACK_ID: u32 = 62_201;
+
+/// What is kept: changing nftables, and opening captures again after an interface came back.
+const KEPT: CapabilitySet = CapabilitySet::NET_ADMIN.union(CapabilitySet::NET_RAW);
+
+/// Who the daemon becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    uid: u32,
+    gid: u32,
+    known: bool,
+}
+
+impl User {
+    /// Looks the user up in /etc/passwd.
+    #[must_use]
+    pub fn find(name: &str) -> Self {
+        let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        find_in(&passwd, name).map_or(
+            Self { uid: FALLBACK_ID, gid: FALLBACK_ID, known: false },
+            |(uid, gid)| Self { uid, gid, known: true },
+        )
+    }
+
+    /// Whether the user exists.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        self.known
+    }
+
+    /// Hands a directory and the files in it over to the user, so that it can write there without rights.
+    pub fn hand_over(self, directory: &Path) {
+        // What cannot be handed over shows as a file that cannot be written, and is reported there.
+        let _ = chown(directory, Some(self.uid), Some(self.gid));
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                let _ = chown(entry.path(), Some(self.uid), Some(self.gid));
+            }
+        }
+    }
+
+    /// Becomes the user and gives up every capability but CAP_NET_ADMIN and CAP_NET_RAW, for good.
+    ///
+    /// # Errors
+    /// What the system says; the process must not go on then.
+    pub fn become_it(self) -> io::Result<()> {
+        for capability in CapabilitySet::all().iter() {
+            match remove_capability_from_bounding_set(capability) {
+                // An older kernel does not know the newest capabilities.
+                Ok(()) | Err(io::Errno::INVAL) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        set_keep_capabilities(true)?;
+        set_thread_groups(&[])?;
+        set_thread_res_gid(gid, gid, gid)?;
+        set_thread_res_uid(uid, uid, uid)?;
+        set_keep_capabilities(false)?;
+        set_capabilities(
+            None,
+            CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() },
+        )?;
+        set_no_new_privs(true)
+    }
+}
+
+/// Whether the process is root, and so can become somebody else.
+#[must_use]
+pub fn is_root() -> bool {
+    getuid().is_root()
+}
+
+/// The numbers of a user in the text of /etc/passwd; root is never taken.
+fn find_in(passwd: &str, name: &str) -> Option<(u32, u32)> {
+    let fields = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.first() == Some(&name))?;
+    let uid = fields.get(2)?.parse().ok()?;
+    let gid = fields.get(3)?.parse().ok()?;
+    (uid != 0).then_some((uid, gid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find_in;
+
+    #[test]
+    fn users_are_found_by_their_whole_name() {
+        let passwd = "root:x:0:0:root:/root:/bin/ash\nspa-knockd:x:627:628::/var:/bin/false\nbroken:x\n";
+        assert_eq!(find_in(passwd, "spa-knockd"), Some((627, 628)));
+        assert_eq!(find_in(passwd, "spa"), None);
+        assert_eq!(find_in(passwd, "root"), None);
+        assert_eq!(find_in(passwd, "broken"), None);
+    }
+}

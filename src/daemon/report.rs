@@ -1,0 +1,169 @@
+//! What people read of the knocks: a line for each grant, few lines for refusals, sums for junk.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::access::Grant;
+use crate::engine::Verdict;
+use crate::reason::{Reason, Stage};
+
+/// How long junk is summed up before it is said.
+const SUMMARY_AFTER: Duration = Duration::from_secs(60);
+
+/// Lines about refused genuine knocks that may be written in one go.
+const BURST: u32 = 10;
+
+/// How long until one more such line may be written.
+const REFILL: Duration = Duration::from_secs(6);
+
+/// What is known of a refused packet besides the reason.
+#[derive(Debug, Default)]
+pub struct Refusal<'a> {
+    /// What the engine thought of it, where it got that far.
+    pub verdict: Option<&'a Verdict>,
+    /// The packet's source address.
+    pub knocker: Option<IpAddr>,
+    /// What went wrong on the way to the door, with the system's own words.
+    pub trouble: Option<String>,
+}
+
+/// Counters, and the budget of the log.
+#[derive(Debug)]
+pub struct Report {
+    summed: Vec<(Reason, u32)>,
+    summary_due: Option<Duration>,
+    budget: u32,
+    refilled: Duration,
+    unsaid: u32,
+}
+
+impl Report {
+    /// An empty report that begins now.
+    #[must_use]
+    pub fn new(now: Duration) -> Self {
+        Self { summed: Vec::new(), summary_due: None, budget: BURST, refilled: now, unsaid: 0 }
+    }
+
+    /// Says a grant.
+    pub fn granted(&self, grant: &Grant, verdict: &Verdict, knocker: IpAddr) {
+        let mut what = String::new();
+        for opening in &grant.openings {
+            if !what.is_empty() {
+                what.push_str(", ");
+            }
+            what.push_str(&opening.port.to_string());
+            if let Some(destination) = opening.destination {
+                what.push_str(&format!(" at {destination}"));
+            }
+        }
+        let source = grant.openings.first().map(|opening| opening.source.to_string()).unwrap_or_default();
+        log::info!(
+            "grant {}: {source} may reach {what} for {} s{}, knock from {knocker}",
+            grant.access,
+            grant.timeout,
+            user(verdict),
+        );
+    }
+
+    /// Says or sums a refusal. A stranger's packet costs no line, except the first one after a quiet minute.
+    pub fn refused(&mut self, reason: Reason, refusal: &Refusal<'_>, now: Duration) {
+        if reason.stage() <= Stage::Authentication {
+            self.sum(reason, refusal.knocker, now);
+        } else if self.may_say(now) {
+            let access = refusal.verdict.and_then(|verdict| verdict.access.as_deref()).unwrap_or("-");
+            let from = refusal.knocker.map(|address| format!(", knock from {address}")).unwrap_or_default();
+            let user = refusal.verdict.map(user).unwrap_or_default();
+            let why = refusal.trouble.as_deref().unwrap_or(reason.text());
+            let unsaid = match std::mem::take(&mut self.unsaid) {
+                0 => String::new(),
+                count => format!(" ({count} more since the last line)"),
+            };
+            log::warn!("refused {access}: {reason}{user}{from}: {why}{unsaid}");
+        } else {
+            self.unsaid = self.unsaid.saturating_add(1);
+        }
+    }
+
+    /// When a sum is to be said.
+    #[must_use]
+    pub fn summary_due(&self) -> Option<Duration> {
+        self.summary_due
+    }
+
+    /// Says the sum where it is due.
+    pub fn say_summary(&mut self, now: Duration) {
+        if self.summary_due.is_none_or(|due| now < due) {
+            return;
+        }
+        self.summary_due = None;
+        let parts: Vec<String> =
+            self.summed.drain(..).map(|(reason, count)| format!("{reason} {count}")).collect();
+        if !parts.is_empty() {
+            log::info!("refused in the last minute: {}", parts.join(", "));
+        }
+    }
+
+    /// Counts a stranger's packet.
+    fn sum(&mut self, reason: Reason, knocker: Option<IpAddr>, now: Duration) {
+        if self.summary_due.is_none() {
+            self.summary_due = Some(now.saturating_add(SUMMARY_AFTER));
+            let from = knocker.map(|address| format!(", packet from {address}")).unwrap_or_default();
+            log::info!("refused: {reason}{from}: {} (more are summed up for a minute)", reason.text());
+            return;
+        }
+        match self.summed.iter_mut().find(|(summed, _)| *summed == reason) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => self.summed.push((reason, 1)),
+        }
+    }
+
+    /// Whether the budget allows one more line.
+    fn may_say(&mut self, now: Duration) -> bool {
+        while self.budget < BURST && now.saturating_sub(self.refilled) >= REFILL {
+            self.budget = self.budget.saturating_add(1);
+            self.refilled = self.refilled.saturating_add(REFILL);
+        }
+        if self.budget == BURST {
+            self.refilled = now;
+        }
+        let allowed = self.budget > 0;
+        self.budget = self.budget.saturating_sub(1);
+        allowed
+    }
+}
+
+/// The user in the knock, as a part of a line; its characters are restricted by the format.
+fn user(verdict: &Verdict) -> String {
+    verdict.fields.as_ref().map(|fields| format!(", user '{}'", fields.user)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_of_lines_is_bounded_and_comes_back() {
+        let mut report = Report::new(Duration::ZERO);
+        let at = Duration::from_secs;
+        let said = (0..1000).filter(|_| report.may_say(at(1))).count();
+        assert_eq!(said, 10);
+        assert!(!report.may_say(at(5)));
+        assert!(report.may_say(at(8)));
+        assert!(!report.may_say(at(8)));
+        assert_eq!((0..1000).filter(|_| report.may_say(at(10_000))).count(), 10);
+    }
+
+    #[test]
+    fn junk_is_summed_and_idleness_needs_no_timer() {
+        let mut report = Report::new(Duration::ZERO);
+        assert_eq!(report.summary_due(), None);
+        for _ in 0..1_000_000 {
+            report.refused(Reason::Hmac, &Refusal::default(), Duration::from_secs(1));
+        }
+        assert_eq!(report.summed, [(Reason::Hmac, 999_999)]);
+        report.say_summary(Duration::from_secs(60));
+        assert_eq!(report.summed.len(), 1);
+        report.say_summary(Duration::from_secs(61));
+        assert_eq!((report.summed.len(), report.summary_due()), (0, None));
+    }
+}

@@ -1,0 +1,292 @@
+//! `spa-knockd run`: open everything, give up root, then wait for what happens.
+
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::clock::{since_boot, wall};
+use super::logger::NOTICE;
+use super::own::is_own;
+use super::privileges::{FALLBACK_ID, User, is_root};
+use super::report::{Refusal, Report};
+use super::signals::Signals;
+use super::store::{Places, Store, load};
+use crate::capture::filter::Filter;
+use crate::capture::live::Live;
+use crate::capture::{Datagram, Transport};
+use crate::config::{Config, FirewallMode};
+use crate::engine::Engine;
+use crate::firewall::{Event, Firewall, Guard};
+use crate::reason::Reason;
+
+/// Packets that one device may deliver before the others have their turn.
+const TURN: usize = 256;
+
+/// How long until a lost capture is opened again.
+const REOPEN_AFTER: Duration = Duration::from_secs(1);
+
+/// What the command line says besides the configuration.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Devices to capture on, instead of the configuration's.
+    pub interfaces: Vec<String>,
+    /// Where state and journal are.
+    pub places: Places,
+    /// Whom to become.
+    pub user: String,
+    /// Where the configuration was read from, for messages.
+    pub config: PathBuf,
+}
+
+/// One device, and its capture while there is one.
+struct Ear {
+    device: String,
+    live: Option<Live>,
+    reopen_at: Duration,
+}
+
+/// All that a knock passes through behind the capture.
+struct Door {
+    engine: Engine,
+    store: Store,
+    firewall: Firewall,
+    report: Report,
+    /// Where knocks are awaited, for people.
+    awaited: String,
+    /// Whether people know that a knock would be honoured.
+    ready: bool,
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// One line that says what is missing and what helps; nothing is left half-started.
+pub fn run(config: &Config, options: &Options) -> Result<(), String> {
+    let devices = if options.interfaces.is_empty() { &config.main.devices } else { &options.interfaces };
+    if devices.is_empty() {
+        return Err(format!(
+            "no device to capture on: name one with --interface or `list device` in {}",
+            options.config.display()
+        ));
+    }
+    let filter = Filter::new(&config.main.ports, &config.main.transports);
+    let mut signals = Signals::listen().map_err(|error| format!("signals: {error}"))?;
+    let mut ears = Vec::with_capacity(devices.len());
+    for device in devices {
+        let live = Live::open(device, config.main.ring_kib, &filter).map_err(|error| error.to_string())?;
+        ears.push(Ear { device: device.clone(), live: Some(live), reopen_at: Duration::ZERO });
+    }
+    let _lock = options.places.lock()?;
+    let guard = (config.main.firewall == FirewallMode::Standalone)
+        .then(|| Guard { interfaces: devices.clone(), protect: config.main.protect.clone() });
+    let firewall = Firewall::open(config.main.firewall, guard, since_boot()).map_err(|error| error.to_string())?;
+    let found = load(&options.places);
+    give_up_root(options)?;
+    for warning in &found.warnings {
+        log::warn!("{warning}");
+    }
+    let mut engine = Engine::new(config, found.memory);
+    engine.settle(wall());
+    let store = Store::open(options.places.clone(), &engine);
+    let mut door =
+        Door { engine, store, firewall, report: Report::new(since_boot()), awaited: awaited(config, devices), ready: false };
+    if config.main.max_age > 0 && !door.engine.is_plausible(wall()) {
+        log::warn!("the clock is not set; knocks are refused until it is");
+    }
+    door.announce();
+    let outcome = watch(config, &filter, &mut signals, &mut ears, &mut door);
+    door.store.save(None, &door.engine);
+    outcome
+}
+
+/// Becomes the user, and says where that is not the named one.
+fn give_up_root(options: &Options) -> Result<(), String> {
+    if !is_root() {
+        return Ok(());
+    }
+    let user = User::find(&options.user);
+    if !user.is_known() {
+        log::warn!("there is no user '{}'; going on as number {FALLBACK_ID}", options.user);
+    }
+    user.hand_over(&options.places.state);
+    user.hand_over(&options.places.run);
+    user.become_it().map_err(|error| format!("cannot give up root: {error}"))
+}
+
+/// The one poll.
+fn watch(
+    config: &Config,
+    filter: &Filter,
+    signals: &mut Signals,
+    ears: &mut [Ear],
+    door: &mut Door,
+) -> Result<(), String> {
+    loop {
+        let ready = wait(signals, ears, door)?;
+        if ready.stop {
+            return Ok(());
+        }
+        if ready.hangup {
+            signals.take_hangup();
+            log::warn!("SIGHUP: restart the service to read the configuration again");
+        }
+        for ear in &mut *ears {
+            ear.listen(config, filter, door);
+        }
+        door.mind_the_firewall(ready.firewall);
+        let now = since_boot();
+        door.report.say_summary(now);
+        door.store.save(Some(now), &door.engine);
+        door.store.tidy(&door.engine);
+    }
+}
+
+/// What woke the poll; captures are simply asked.
+struct Ready {
+    stop: bool,
+    hangup: bool,
+    firewall: bool,
+}
+
+/// Sleeps until a descriptor is readable or something is due; without either, for ever.
+fn wait(signals: &Signals, ears: &[Ear], door: &Door) -> Result<Ready, String> {
+    let captures = ears.iter().filter_map(|ear| ear.live.as_ref().map(Live::fd));
+    let fixed = [signals.stop(), signals.hangup(), door.firewall.event_fd()];
+    let mut fds: Vec<PollFd<'_>> =
+        fixed.into_iter().chain(captures).map(|fd: BorrowedFd<'_>| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+    let lost = ears.iter().filter(|ear| ear.live.is_none()).map(|ear| ear.reopen_at);
+    let due = lost
+        .chain(door.store.state_due())
+        .chain(door.report.summary_due())
+        .min()
+        .map(|due| due.saturating_sub(since_boot()));
+    let timeout = due.and_then(|due| Timespec::try_from(due).ok());
+    match poll(&mut fds, timeout.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(format!("poll: {error}")),
+    }
+    let readable = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
+    Ok(Ready { stop: readable(0), hangup: readable(1), firewall: readable(2) })
+}
+
+impl Ear {
+    /// Takes what the device has captured, or opens its capture again.
+    fn listen(&mut self, config: &Config, filter: &Filter, door: &mut Door) {
+        let Some(live) = &mut self.live else {
+            self.reopen(config, filter);
+            return;
+        };
+        if let Err(error) = live.drain(TURN, |captured| door.knocked(captured)) {
+            log::warn!("{error}; the capture is opened again as soon as that works");
+            self.live = None;
+            self.reopen_at = since_boot();
+        }
+    }
+
+    /// Tries to open a lost capture, not more often than [`REOPEN_AFTER`].
+    fn reopen(&mut self, config: &Config, filter: &Filter) {
+        let now = since_boot();
+        if now < self.reopen_at {
+            return;
+        }
+        match Live::open(&self.device, config.main.ring_kib, filter) {
+            Ok(live) => {
+                log::warn!("{}: capturing again", self.device);
+                self.live = Some(live);
+            }
+            Err(error) => {
+                log::debug!("{error}");
+                self.reopen_at = now.saturating_add(REOPEN_AFTER);
+            }
+        }
+    }
+}
+
+impl Door {
+    /// Says that knocks are awaited, or what they wait for.
+    fn announce(&mut self) {
+        let awaited = &self.awaited;
+        match self.firewall.missing() {
+            Ok(missing) => match missing.first() {
+                None if !self.store.is_open() => {}
+                None => {
+                    self.ready = true;
+                    log::info!(target: NOTICE, "ready: knocks are awaited at {awaited}");
+                }
+                Some(missing) => log::warn!("{missing}; knocks at {awaited} are refused until it is there"),
+            },
+            Err(error) => log::warn!("{error}"),
+        }
+    }
+
+    /// One captured frame goes the whole way.
+    fn knocked(&mut self, captured: Result<Datagram<'_>, Reason>) {
+        let datagram = match captured {
+            Ok(datagram) => datagram,
+            Err(reason) => {
+                self.report.refused(reason, &Refusal::default(), since_boot());
+                return;
+            }
+        };
+        let clock = wall();
+        let mut verdict = self.engine.handle(&datagram, clock, &is_own, &mut |_, _| {});
+        let honouring = verdict.outcome.as_ref().ok().map(|grant| &*grant.access);
+        let mut trouble = None;
+        if let Some(entry) = verdict.entry
+            && let Err(line) = self.store.record(entry, clock.unix, honouring, &self.engine)
+            && verdict.outcome.is_ok()
+        {
+            verdict.outcome = Err(Reason::Journal);
+            trouble = Some(line);
+        }
+        let now = since_boot();
+        if let Ok(grant) = &verdict.outcome {
+            match self.firewall.grant(grant, now) {
+                Ok(()) => {
+                    self.engine.honoured(&verdict, clock);
+                    self.store.honoured(now);
+                    self.report.granted(grant, &verdict, datagram.source);
+                }
+                Err(error) => {
+                    trouble = Some(error.to_string());
+                    verdict.outcome = Err(error.reason());
+                }
+            }
+        }
+        if let Err(reason) = verdict.outcome {
+            let refusal = Refusal { verdict: Some(&verdict), knocker: Some(datagram.source), trouble };
+            self.report.refused(reason, &refusal, now);
+        } else if !self.ready {
+            self.announce();
+        }
+    }
+
+    /// Keeps up with what others do to the ruleset; `changed` tells that they did something.
+    fn mind_the_firewall(&mut self, changed: bool) {
+        for event in self.firewall.on_events(since_boot()) {
+            self.ready &= event != Event::TableGone;
+            log::warn!("{event}");
+        }
+        if changed && !self.ready && self.firewall.missing().is_ok_and(|missing| missing.is_empty()) {
+            self.announce();
+        }
+    }
+}
+
+/// Ports, transports and devices, for people.
+fn awaited(config: &Config, devices: &[String]) -> String {
+    let transports = config.main.transports.iter().map(|transport| match transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+        Transport::Icmp => "icmp",
+    });
+    let ports = config.main.ports.iter().map(|range| match (range.start(), range.end()) {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}-{last}"),
+    });
+    let (transports, ports) = (transports.collect::<Vec<_>>(), ports.collect::<Vec<_>>());
+    format!("{} {} on {}", transports.join(","), ports.join(","), devices.join(", "))
+}

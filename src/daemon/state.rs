@@ -1,0 +1,74 @@
+//! The state file on flash: what must survive a reboot, and no more.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::files::replace;
+
+/// The name of the file in the state directory.
+pub const FILE: &str = "state.json";
+
+/// The layout that this program writes.
+const FORMAT: u32 = 1;
+
+/// Larger than any state file that this program writes, in bytes.
+const SIZE_MAX: u64 = 1 << 20;
+
+/// The floors of DESIGN D6, and how much of the journal they take into account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// The layout of the file.
+    format: u32,
+    /// The router's own clock at the last honoured knock, in Unix seconds.
+    pub clock_floor: u64,
+    /// For each stanza the newest timestamp that it honoured.
+    pub newest: BTreeMap<String, u64>,
+    /// Which journal was in use.
+    pub journal: String,
+    /// How many knocks that journal held: one that holds fewer has lost some.
+    pub knocks: u32,
+}
+
+impl State {
+    /// A state to be written.
+    #[must_use]
+    pub fn new(clock_floor: u64, newest: BTreeMap<String, u64>, journal: String, knocks: u32) -> Self {
+        Self { format: FORMAT, clock_floor, newest, journal, knocks }
+    }
+
+    /// Reads the file; `None` where there is none.
+    ///
+    /// # Errors
+    /// One line that says why the file cannot be used.
+    pub fn read(path: &Path) -> Result<Option<Self>, String> {
+        let length = match fs::metadata(path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        if length > SIZE_MAX {
+            return Err(format!("it has {length} bytes, more than any state"));
+        }
+        let text = fs::read(path).map_err(|error| error.to_string())?;
+        let state: Self = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+        if state.format != FORMAT {
+            return Err(format!("it has format {}, this program knows {FORMAT}", state.format));
+        }
+        Ok(Some(state))
+    }
+
+    /// Writes the file atomically.
+    ///
+    /// # Errors
+    /// What the system says; the old file is then as it was.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut text = serde_json::to_vec(self).map_err(io::Error::other)?;
+        text.push(b'\n');
+        replace(path, &text).map(drop)
+    }
+}

@@ -1,0 +1,227 @@
+//! What outlives the process: the journal in the run directory and the state file in the state directory.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::boot;
+use super::files::make_private_directory;
+use super::journal::{self, Journal};
+use super::state::{self, State};
+use crate::engine::{Engine, Memory};
+use crate::replay::Entry;
+
+/// How long after a knock was honoured the state file is written: off the capture path, and within the second
+/// that DESIGN D7 allows.
+const STATE_DELAY: Duration = Duration::from_millis(500);
+
+/// The lock that keeps two daemons, or a daemon and `state reset`, from one run directory.
+const LOCK: &str = "lock";
+
+/// Where the two files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The directory of the state file, on flash.
+    pub state: PathBuf,
+    /// The directory of the journal, in memory.
+    pub run: PathBuf,
+}
+
+impl Places {
+    /// The state file.
+    #[must_use]
+    pub fn state_file(&self) -> PathBuf {
+        self.state.join(state::FILE)
+    }
+
+    /// The journal.
+    #[must_use]
+    pub fn journal_file(&self) -> PathBuf {
+        self.run.join(journal::FILE)
+    }
+
+    /// Makes both directories and takes the lock; `None` where the run directory cannot be written.
+    ///
+    /// # Errors
+    /// One line, where another process holds the lock.
+    pub fn lock(&self) -> Result<Option<File>, String> {
+        // A directory that cannot be made shows as a file that cannot be written, and is reported there.
+        let _ = make_private_directory(&self.state);
+        let _ = make_private_directory(&self.run);
+        let Ok(lock) = File::create(self.run.join(LOCK)) else {
+            return Ok(None);
+        };
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+            format!("{}: another spa-knockd uses this directory; stop it first", self.run.display())
+        })?;
+        Ok(Some(lock))
+    }
+}
+
+/// What was found on disk.
+#[derive(Debug)]
+pub struct Found {
+    /// What the engine goes on from.
+    pub memory: Memory,
+    /// What a person should know, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// Reads both files and joins what they say.
+///
+/// After a reboot, that is without a journal of this boot, a stanza refuses timestamps up to the newest one it
+/// honoured. Where something is damaged and the rest cannot make up for it, the memory is marked as lost.
+#[must_use]
+pub fn load(places: &Places) -> Found {
+    let mut warnings = Vec::new();
+    let state_file = places.state_file();
+    let (state, damaged) = match State::read(&state_file) {
+        Ok(state) => (state.unwrap_or_default(), false),
+        Err(problem) => {
+            warnings.push(format!("{}: {problem}; it will be written anew", state_file.display()));
+            (State::default(), true)
+        }
+    };
+    let journal_file = places.journal_file();
+    let journal = journal::read(&journal_file).unwrap_or_else(|error| {
+        warnings.push(format!("{}: {error}", journal_file.display()));
+        Some(journal::Replayed { memory: Memory { lost: true, ..Memory::default() }, ..journal::Replayed::default() })
+    });
+    let journal = journal.unwrap_or_default();
+    let same_boot = journal.boot != boot::UNKNOWN && journal.boot == boot::id();
+    let mut memory = journal.memory;
+    memory.clock_floor = memory.clock_floor.max(state.clock_floor);
+    for (stanza, unix) in state.newest {
+        let newest = memory.newest.entry(stanza).or_default();
+        *newest = (*newest).max(unix);
+    }
+    if same_boot {
+        memory.lost |= state.journal == journal.id && journal.knocks < state.knocks;
+    } else {
+        memory.lost |= damaged;
+        for (stanza, unix) in &memory.newest {
+            let floor = memory.floors.entry(stanza.clone()).or_default();
+            *floor = (*floor).max(*unix);
+        }
+    }
+    if memory.lost {
+        warnings.push(format!(
+            "what was honoured before is not known for sure ({} and {}): knocks made before this start, or up to \
+             max_age after it, are refused; with max_age 0 all are, until `spa-knockd state reset`",
+            journal_file.display(),
+            state_file.display(),
+        ));
+    }
+    Found { memory, warnings }
+}
+
+/// The open journal, and when the state file is due.
+#[derive(Debug)]
+pub struct Store {
+    places: Places,
+    journal: Option<Journal>,
+    state_due: Option<Duration>,
+    state_failed: bool,
+}
+
+impl Store {
+    /// Begins a new journal with what the engine knows. Where that fails, every knock tries again, and none opens
+    /// before it succeeds.
+    #[must_use]
+    pub fn open(places: Places, engine: &Engine) -> Self {
+        let mut store = Self { places, journal: None, state_due: None, state_failed: false };
+        if let Err(line) = store.renew(engine) {
+            log::warn!("{line}; no knock is honoured until it can be written");
+        }
+        store
+    }
+
+    /// Whether knocks can be put into the journal, as far as is known.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// Puts a knock into the journal; `honouring` names the stanza that is about to open for it.
+    ///
+    /// # Errors
+    /// One line that says why not ([`crate::reason::Reason::Journal`]); nothing may open then.
+    pub fn record(
+        &mut self,
+        entry: Entry,
+        clock: u64,
+        honouring: Option<&str>,
+        engine: &Engine,
+    ) -> Result<(), String> {
+        let appended = self.journal.as_mut().map(|journal| journal.append(entry, clock, honouring));
+        if let Some(Ok(())) = appended {
+            return Ok(());
+        }
+        // The engine's memory holds this knock already, so a new journal holds it too.
+        self.renew(engine)
+    }
+
+    /// Writes the journal anew where most of it is of no use any more; not on the way of a knock.
+    pub fn tidy(&mut self, engine: &Engine) {
+        let living = engine.remembered();
+        if self.journal.as_ref().is_some_and(|journal| journal.is_overgrown(living))
+            && let Err(line) = self.renew(engine)
+        {
+            log::warn!("{line}");
+        }
+    }
+
+    /// Takes note that a knock was honoured: the state file is due soon.
+    pub fn honoured(&mut self, now: Duration) {
+        self.state_due.get_or_insert(now.saturating_add(STATE_DELAY));
+    }
+
+    /// When the state file is due, on the clock of [`super::clock::since_boot`].
+    #[must_use]
+    pub fn state_due(&self) -> Option<Duration> {
+        self.state_due
+    }
+
+    /// Writes the state file where it is due, or at once where `now` is absent. A failure is warned of once; the
+    /// next honoured knock tries again.
+    pub fn save(&mut self, now: Option<Duration>, engine: &Engine) {
+        let Some(due) = self.state_due else { return };
+        if now.is_some_and(|now| now < due) {
+            return;
+        }
+        self.state_due = None;
+        let (journal, knocks) = self.journal.as_ref().map_or(("", 0), Journal::position);
+        let (clock_floor, newest) = engine.floors();
+        let path = self.places.state_file();
+        match State::new(clock_floor, newest, journal.to_owned(), knocks).write(&path) {
+            Ok(()) => self.state_failed = false,
+            Err(error) if !self.state_failed => {
+                self.state_failed = true;
+                log::warn!(
+                    "{}: {error}; grants go on, but after a reboot a knock made shortly before it could be played \
+                     again for max_age seconds",
+                    path.display()
+                );
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// A new journal in the place of the old one.
+    fn renew(&mut self, engine: &Engine) -> Result<(), String> {
+        let path = self.places.journal_file();
+        let memory = engine.memory();
+        let renewed = match &mut self.journal {
+            Some(journal) => journal.renew(&memory),
+            None => Journal::create(&path, &memory).map(|journal| self.journal = Some(journal)),
+        };
+        renewed.map_err(|error| cannot_write(&path, &error))
+    }
+}
+
+/// The line for a journal that cannot be written.
+fn cannot_write(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: cannot write the journal: {error}", path.display())
+}
