@@ -34,16 +34,9 @@ fn gives_up(lab: &Lab, config: &str, extra: &[&str], words: &[&str]) {
 
 fn one_line(status: Option<i32>, log: &str, words: &[&str]) {
     assert_eq!(status, Some(1), "{log}");
-    assert_eq!(
-        log.trim_end().lines().count(),
-        1,
-        "one line, please:\n{log}"
-    );
+    assert_eq!(log.trim_end().lines().count(), 1, "one line, please:\n{log}");
     for word in words {
-        assert!(
-            log.to_lowercase().contains(&word.to_lowercase()),
-            "{word} is not in: {log}"
-        );
+        assert!(log.to_lowercase().contains(&word.to_lowercase()), "{word} is not in: {log}");
     }
 }
 
@@ -60,12 +53,7 @@ fn a_firewall_that_is_not_there() {
     gives_up(&lab, &config, &["--interface", "wan"], &["fw4"]);
     // A table without our sets helps no more: the drop-ins are missing.
     lab.nft("table inet fw4 { chain input_wan { } }");
-    gives_up(
-        &lab,
-        &config,
-        &["--interface", "wan"],
-        &["fw4", "spa_in4_v1"],
-    );
+    gives_up(&lab, &config, &["--interface", "wan"], &["fw4", "spa_in4_v1"]);
 }
 
 #[test]
@@ -73,12 +61,7 @@ fn a_run_directory_that_cannot_be_made() {
     let lab = Lab::new();
     fs::write(lab.run_dir(), "a file in its place").expect("occupy the name");
     let run = lab.run_dir();
-    gives_up(
-        &lab,
-        &config(),
-        &["--interface", "wan"],
-        &[&run.to_string_lossy()],
-    );
+    gives_up(&lab, &config(), &["--interface", "wan"], &[&run.to_string_lossy()]);
 }
 
 #[test]
@@ -93,11 +76,8 @@ fn a_user_who_may_not() {
     // The build directory may lie where only root may look.
     let copy = lab.dir().join("spa-knockd");
     fs::copy(program(), &copy).expect("copy the program");
-    let mut command = lab.command(
-        Place::Router,
-        "setpriv",
-        &["--reuid=65534", "--regid=65534", "--clear-groups", "--"],
-    );
+    let mut command =
+        lab.command(Place::Router, "setpriv", &["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
     command
         .arg(copy)
         .args(["run", "--user", "nobody", "--interface", "wan", "--config"])
@@ -110,10 +90,7 @@ fn a_user_who_may_not() {
     let status = daemon.wait_exit();
     let log = daemon.finish();
     one_line(status.code(), &log, &[]);
-    assert!(
-        log.contains("root") || log.contains("CAP_NET"),
-        "no remedy in: {log}"
-    );
+    assert!(log.contains("root") || log.contains("CAP_NET"), "no remedy in: {log}");
 }
 
 #[test]
@@ -135,35 +112,18 @@ fn configurations_with_faults() {
     let file = lab.config_file();
     let file = file.to_string_lossy();
     for (from, to, words) in [
-        (
-            "'tcp/22'",
-            "'tcp/65536'",
-            &["alice", "open", "tcp/65536"][..],
-        ),
+        ("'tcp/22'", "'tcp/65536'", &["alice", "open", "tcp/65536"][..]),
         ("list open", "list opne", &["alice", "opne"]),
         ("\tlist open 'tcp/22'\n", "", &["alice", "open"]),
         ("'standalone'", "'iptables'", &["firewall", "iptables"]),
         ("RHVtbXlLZXl", "!!notBase64", &["alice", "key_base64"]),
-        (
-            "\toption key_base64",
-            "\toption keys_base64",
-            &["alice", "keys_base64"],
-        ),
-        (
-            "config access 'alice'",
-            "config access 'al\tice'",
-            &["line 6"],
-        ),
+        ("\toption key_base64", "\toption keys_base64", &["alice", "keys_base64"]),
+        ("config access 'alice'", "config access 'al\tice'", &["line 6"]),
         ("list open 'tcp/22'", "list open 'tcp/22", &["line 9"]),
         ("config access", "config acces", &["acces"]),
     ] {
         assert!(config().contains(from), "{from}");
         let config = config().replace(from, to);
-        gives_up(
-            &lab,
-            &config,
-            &["--interface", "wan"],
-            &[&[&*file], words].concat(),
-        );
+        gives_up(&lab, &config, &["--interface", "wan"], &[&[&*file], words].concat());
     }
 }
