@@ -2,10 +2,7 @@
 //!
 //! Run it with `make demo`. It ends with status 0 only if every step happened.
 #![expect(clippy::print_stdout, reason = "the demo is there to be read")]
-#![expect(
-    clippy::expect_used,
-    reason = "a step that does not happen ends the demo"
-)]
+#![expect(clippy::expect_used, reason = "a step that does not happen ends the demo")]
 
 #[path = "../tests/lab/mod.rs"]
 mod lab;
@@ -30,10 +27,7 @@ fn main() {
     show("spa-knockd keygen", "KEY_BASE64: …\nHMAC_KEY_BASE64: …");
     let _ssh = lab.tcp_echo(Place::Router, 22);
     let daemon = lab.daemon(&config(&keys));
-    show(
-        "spa-knockd run --config FILE --interface wan",
-        &daemon.log(),
-    );
+    show("spa-knockd run --config FILE --interface wan", &daemon.log());
 
     title("Nobody may connect: port 22 looks like port 23, where nothing listens");
     see(&lab, "the friend", FRIEND, SSH, Door::Refused);
@@ -61,10 +55,7 @@ fn main() {
     thread::sleep(Duration::from_secs(3));
     list_set(&lab);
     let left = lab.element("spa_in4_v1", &["203.0.113.2", "tcp", "22"]);
-    assert!(
-        left.expect("the element").expires < element.expires,
-        "no countdown"
-    );
+    assert!(left.expect("the element").expires < element.expires, "no countdown");
 
     title("The time is up: closed again, the session lives on");
     let end = Duration::from_secs(TIMEOUT) + Duration::from_millis(400);
@@ -78,10 +69,7 @@ fn main() {
     let log = daemon.stop();
     indent(&log);
     assert!(log.contains("alice"), "the log does not name the knocker");
-    println!(
-        "\nEvery step happened, {:.1} s after the knock.",
-        sent.elapsed().as_secs_f32()
-    );
+    println!("\nEvery step happened, {:.1} s after the knock.", sent.elapsed().as_secs_f32());
 }
 
 fn config(keys: &Keys) -> String {
@@ -125,10 +113,7 @@ fn elided(line: &[String], keys: &Keys) -> String {
             .flatten()
             .any(|(Key::Base64(key) | Key::Passphrase(key))| key == word)
     };
-    let words: Vec<_> = line
-        .iter()
-        .map(|word| if secret(word) { "…" } else { word.as_str() })
-        .collect();
+    let words: Vec<_> = line.iter().map(|word| if secret(word) { "…" } else { word.as_str() }).collect();
     words.join(" ")
 }
 

@@ -8,9 +8,7 @@ use lab::client::{Key, Keys};
 use lab::wire::Door;
 use lab::{FRIEND6, Lab, Place, ROUTER6, STRANGER6};
 
-const DIGESTS: [&str; 7] = [
-    "md5", "sha1", "sha256", "sha384", "sha512", "sha3_256", "sha3_512",
-];
+const DIGESTS: [&str; 7] = ["md5", "sha1", "sha256", "sha384", "sha512", "sha3_256", "sha3_512"];
 
 /// One access stanza, and what the client must be told to knock at it.
 struct Stanza {
@@ -43,10 +41,7 @@ fn stanzas() -> Vec<Stanza> {
         for digest in DIGESTS {
             let name = format!("{digest}_{kind}");
             stanzas.push(Stanza {
-                keys: Keys {
-                    encryption: key(&format!("e{name}")),
-                    hmac: Some(key(&format!("h{name}"))),
-                },
+                keys: Keys { encryption: key(&format!("e{name}")), hmac: Some(key(&format!("h{name}"))) },
                 client: vec!["--hmac-digest-type".into(), digest.into()],
                 server: format!("\toption hmac_digest '{digest}'\n"),
                 timeout: timeouts.next().unwrap_or_default(),
@@ -57,17 +52,12 @@ fn stanzas() -> Vec<Stanza> {
             // The old mode takes 16 bytes of key.
             let name = format!("{mode}_{kind}_bare");
             let encryption = match key(&name) {
-                Key::Base64(_) if mode == "legacy" => {
-                    Key::Base64("bGVnYWN5LWtleS1vZi0xNg==".into())
-                }
+                Key::Base64(_) if mode == "legacy" => Key::Base64("bGVnYWN5LWtleS1vZi0xNg==".into()),
                 Key::Passphrase(_) if mode == "legacy" => Key::Passphrase("old and short".into()),
                 key => key,
             };
             stanzas.push(Stanza {
-                keys: Keys {
-                    encryption,
-                    hmac: None,
-                },
+                keys: Keys { encryption, hmac: None },
                 client: vec!["-M".into(), mode.into()],
                 server: format!("\toption encryption_mode '{mode}'\n"),
                 timeout: timeouts.next().unwrap_or_default(),
@@ -113,11 +103,7 @@ fn knock_at(chosen: impl Fn(&Stanza) -> bool) {
                 let what = format!("{}, digest {digest}, -f {client_timeout:?}", stanza.name);
                 let ask = format!("tcp/{port}");
                 // Type 1 asks for the sender's address, type 3 for another one: the packet counts.
-                let source = if client_timeout.is_some() {
-                    "198.51.100.7"
-                } else {
-                    "203.0.113.2"
-                };
+                let source = if client_timeout.is_some() { "198.51.100.7" } else { "203.0.113.2" };
                 let mut args = vec!["-A", &ask, "-a", source, "-m", digest];
                 args.extend(stanza.client.iter().map(String::as_str));
                 if client_timeout.is_some() {

@@ -38,10 +38,7 @@ fn one_line(status: Option<i32>, log: &str, words: &[&str]) {
     assert!(lines.iter().all(|line| line.contains(words[0])), "each line names the place:\n{log}");
     assert!((1..=2).contains(&lines.len()), "a fault is one line, and may have one consequence:\n{log}");
     for word in words {
-        assert!(
-            log.to_lowercase().contains(&word.to_lowercase()),
-            "{word} is not in: {log}"
-        );
+        assert!(log.to_lowercase().contains(&word.to_lowercase()), "{word} is not in: {log}");
     }
 }
 
@@ -124,11 +121,8 @@ fn a_user_who_may_not() {
     // The build directory may lie where only root may look.
     let copy = lab.dir().join("spa-knockd");
     fs::copy(program(), &copy).expect("copy the program");
-    let mut command = lab.command(
-        Place::Router,
-        "setpriv",
-        &["--reuid=65534", "--regid=65534", "--clear-groups", "--"],
-    );
+    let mut command =
+        lab.command(Place::Router, "setpriv", &["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
     command
         .arg(copy)
         .args(["run", "--user", "nobody", "--interface", "wan", "--config"])
@@ -141,10 +135,7 @@ fn a_user_who_may_not() {
     let status = daemon.wait_exit();
     let log = daemon.finish();
     one_line(status.code(), &log, &["permission"]);
-    assert!(
-        log.contains("root") || log.contains("CAP_NET"),
-        "no remedy in: {log}"
-    );
+    assert!(log.contains("root") || log.contains("CAP_NET"), "no remedy in: {log}");
 }
 
 #[test]
@@ -166,35 +157,18 @@ fn configurations_with_faults() {
     let file = lab.config_file();
     let file = file.to_string_lossy();
     for (from, to, words) in [
-        (
-            "'tcp/22'",
-            "'tcp/65536'",
-            &["alice", "open", "tcp/65536"][..],
-        ),
+        ("'tcp/22'", "'tcp/65536'", &["alice", "open", "tcp/65536"][..]),
         ("list open", "list opne", &["alice", "opne"]),
         ("\tlist open 'tcp/22'\n", "", &["alice", "open"]),
         ("'standalone'", "'iptables'", &["firewall", "iptables"]),
         ("RHVtbXlLZXl", "!!notBase64", &["alice", "key_base64"]),
-        (
-            "\toption key_base64",
-            "\toption keys_base64",
-            &["alice", "keys_base64"],
-        ),
-        (
-            "config access 'alice'",
-            "config access 'al\tice'",
-            &["config:6:"],
-        ),
+        ("\toption key_base64", "\toption keys_base64", &["alice", "keys_base64"]),
+        ("config access 'alice'", "config access 'al\tice'", &["config:6:"]),
         ("list open 'tcp/22'", "list open 'tcp/22", &["config:9:"]),
         ("config access", "config acces", &["acces"]),
     ] {
         assert!(config().contains(from), "{from}");
         let config = config().replace(from, to);
-        gives_up(
-            &lab,
-            &config,
-            &["--interface", "wan"],
-            &[&[&*file], words].concat(),
-        );
+        gives_up(&lab, &config, &["--interface", "wan"], &[&[&*file], words].concat());
     }
 }

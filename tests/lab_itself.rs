@@ -23,17 +23,9 @@ fn doors_are_open_refused_or_filtered() {
     );
     for (from, to) in [(FRIEND, ROUTER), (FRIEND6, ROUTER6), (STRANGER, LAN_HOST)] {
         let ssh = SocketAddr::new(to, 22);
-        assert_eq!(
-            lab.try_connect(Place::Wan, from, ssh),
-            Door::Open,
-            "{from} {to}"
-        );
+        assert_eq!(lab.try_connect(Place::Wan, from, ssh), Door::Open, "{from} {to}");
         let telnet = SocketAddr::new(to, 23);
-        assert_eq!(
-            lab.try_connect(Place::Wan, from, telnet),
-            Door::Refused,
-            "{from} {to}"
-        );
+        assert_eq!(lab.try_connect(Place::Wan, from, telnet), Door::Refused, "{from} {to}");
     }
     let dropped = SocketAddr::new(ROUTER, 24);
     assert_eq!(lab.try_connect(Place::Wan, FRIEND, dropped), Door::Filtered);
@@ -41,14 +33,8 @@ fn doors_are_open_refused_or_filtered() {
     let mut stream = stream.expect("connect");
     assert_eq!(stream.local_addr().expect("an address").ip(), STRANGER);
     assert!(echoes(&mut stream, "hello"));
-    assert_eq!(
-        lab.ask_udp(Place::Wan, FRIEND, SocketAddr::new(ROUTER, 53)),
-        Door::Open
-    );
-    assert_eq!(
-        lab.ask_udp(Place::Wan, FRIEND, SocketAddr::new(ROUTER, 54)),
-        Door::Refused
-    );
+    assert_eq!(lab.ask_udp(Place::Wan, FRIEND, SocketAddr::new(ROUTER, 53)), Door::Open);
+    assert_eq!(lab.ask_udp(Place::Wan, FRIEND, SocketAddr::new(ROUTER, 54)), Door::Refused);
 }
 
 #[test]
@@ -78,11 +64,7 @@ fn the_real_client_builds_and_sends() {
     let keys = Keys::passphrases("one passphrase", "another passphrase");
     let packet = lab.packet(&keys, &["-A", "tcp/22", "-s"]);
     assert!(packet.len() >= 140, "{} characters", packet.len());
-    assert!(
-        packet
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte))
-    );
+    assert!(packet.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte)));
     lab.knock(&keys, &["-A", "tcp/22", "-a", "203.0.113.2"]);
 }
 
@@ -92,10 +74,7 @@ fn nothing_stays_behind_a_panic() {
         let lab = Lab::new();
         panic::panic_any((lab.netns(Place::Router), lab.dir().to_owned()));
     });
-    let (netns, dir) = *netns
-        .expect_err("a panic")
-        .downcast::<(String, std::path::PathBuf)>()
-        .expect("its names");
+    let (netns, dir) = *netns.expect_err("a panic").downcast::<(String, std::path::PathBuf)>().expect("its names");
     assert!(!Path::new("/run/netns").join(netns).exists());
     assert!(!dir.exists());
 }

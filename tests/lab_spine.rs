@@ -33,11 +33,7 @@ fn config(keys: &Keys, more: &str) -> String {
 /// arrival, so everything sent before has been judged.
 fn fence(lab: &Lab, keys: &Keys, port: &str) {
     let door = ["203.0.113.2", "tcp", port];
-    assert_eq!(
-        lab.element("spa_in4_v1", &door),
-        None,
-        "the fence stands already"
-    );
+    assert_eq!(lab.element("spa_in4_v1", &door), None, "the fence stands already");
     lab.knock(keys, &["-A", &format!("tcp/{port}"), "-a", "203.0.113.2"]);
     lab.wait_element("spa_in4_v1", &door);
 }
@@ -54,20 +50,14 @@ fn a_knock_opens_the_port_for_its_sender_until_the_time_is_up() {
     let daemon = lab.daemon(&config(&keys, "\toption timeout '2'\n"));
     assert_eq!(ssh_from(&lab, FRIEND), Door::Refused);
     let inside = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1)), 22);
-    assert_eq!(
-        lab.try_connect(Place::Lan, lab::LAN_HOST, inside),
-        Door::Open,
-        "the LAN is not guarded"
-    );
+    assert_eq!(lab.try_connect(Place::Lan, lab::LAN_HOST, inside), Door::Open, "the LAN is not guarded");
 
     lab.knock(&keys, &KNOCK);
     let element = lab.wait_element("spa_in4_v1", &DOOR);
     let opened = Instant::now();
     assert_eq!((element.timeout, element.comment.as_str()), (2, "alice"));
     assert_eq!(element.table, "spa_knockd");
-    let mut session = lab
-        .connect(Place::Wan, FRIEND, SSH)
-        .expect("the port is open");
+    let mut session = lab.connect(Place::Wan, FRIEND, SSH).expect("the port is open");
     assert!(echoes(&mut session, "while open"));
     assert_eq!(ssh_from(&lab, STRANGER), Door::Refused);
 
@@ -103,15 +93,9 @@ fn a_wrong_key_or_a_damaged_packet_opens_nothing() {
     let _daemon = lab.daemon(&config(&keys, ""));
     let other = lab::daemon::keygen();
     lab.knock(&other, &KNOCK);
-    let half = Keys {
-        encryption: other.encryption,
-        hmac: keys.hmac.clone(),
-    };
+    let half = Keys { encryption: other.encryption, hmac: keys.hmac.clone() };
     lab.knock(&half, &KNOCK);
-    let half = Keys {
-        encryption: keys.encryption.clone(),
-        hmac: other.hmac,
-    };
+    let half = Keys { encryption: keys.encryption.clone(), hmac: other.hmac };
     lab.knock(&half, &KNOCK);
     let mut packet = lab.packet(&keys, &KNOCK);
     packet[60] = if packet[60] == b'A' { b'B' } else { b'A' };
@@ -131,31 +115,19 @@ fn several_ports_open_in_one_transaction() {
     let sip = SocketAddr::new(ROUTER, 5060);
     assert_eq!(lab.ask_udp(Place::Wan, FRIEND, sip), Door::Refused);
     let watcher = lab.watch();
-    lab.knock(
-        &keys,
-        &["-A", "tcp/22,udp/5060,tcp/8443", "-a", "203.0.113.2"],
-    );
-    watcher
-        .wait(events::NEW_GENERATION, Duration::from_secs(3))
-        .expect("a transaction");
+    lab.knock(&keys, &["-A", "tcp/22,udp/5060,tcp/8443", "-a", "203.0.113.2"]);
+    watcher.wait(events::NEW_GENERATION, Duration::from_secs(3)).expect("a transaction");
     for (proto, port) in [("tcp", "22"), ("udp", "5060"), ("tcp", "8443")] {
         let key = ["203.0.113.2", proto, port];
         assert!(lab.element("spa_in4_v1", &key).is_some(), "{key:?}");
     }
-    assert_eq!(
-        watcher.wait(events::NEW_GENERATION, Duration::from_millis(300)),
-        None
-    );
+    assert_eq!(watcher.wait(events::NEW_GENERATION, Duration::from_millis(300)), None);
     assert_eq!(ssh_from(&lab, FRIEND), Door::Open);
     assert_eq!(lab.ask_udp(Place::Wan, FRIEND, sip), Door::Open);
 
     lab.knock(&keys, &["-A", "tcp/22,tcp/23", "-a", "203.0.113.66"]);
     fence(&lab, &keys, "9");
-    assert_eq!(
-        ssh_from(&lab, STRANGER),
-        Door::Refused,
-        "one forbidden port spoils the knock"
-    );
+    assert_eq!(ssh_from(&lab, STRANGER), Door::Refused, "one forbidden port spoils the knock");
 }
 
 #[test]
@@ -197,10 +169,7 @@ fn a_widened_grant_lets_the_whole_network_in() {
     let lab = Lab::new();
     let _ssh = lab.tcp_echo(Place::Router, 22);
     let keys = lab::daemon::keygen();
-    let _daemon = lab.daemon(&config(
-        &keys,
-        "\toption prefix_v4 '24'\n\toption timeout '4'\n",
-    ));
+    let _daemon = lab.daemon(&config(&keys, "\toption prefix_v4 '24'\n\toption timeout '4'\n"));
     let range = ["203.0.113.0/24", "tcp", "22"];
     lab.knock(&keys, &KNOCK);
     lab.wait_element("spa_net4_v1", &range);
@@ -209,11 +178,7 @@ fn a_widened_grant_lets_the_whole_network_in() {
     thread::sleep(Duration::from_millis(2200));
     lab.knock(&keys, &["-A", "tcp/22", "-a", "203.0.113.66"]);
     thread::sleep(Duration::from_millis(2600));
-    assert_eq!(
-        ssh_from(&lab, FRIEND),
-        Door::Open,
-        "the renewal did not last"
-    );
+    assert_eq!(ssh_from(&lab, FRIEND), Door::Open, "the renewal did not last");
     thread::sleep(Duration::from_millis(2200));
     assert_eq!(ssh_from(&lab, FRIEND), Door::Refused);
 }
@@ -227,17 +192,11 @@ fn renewing_never_shortens_what_was_granted() {
     assert_eq!(lab.wait_element("spa_in4_v1", &DOOR).timeout, 120);
     lab.knock(&keys, &KNOCK);
     fence(&lab, &keys, "9");
-    let left = lab
-        .element("spa_in4_v1", &DOOR)
-        .expect("the element")
-        .expires;
+    let left = lab.element("spa_in4_v1", &DOOR).expect("the element").expires;
     assert!((110..=120).contains(&left), "{left} s left of 120");
     lab.knock(&keys, &[&KNOCK[..], &["-f", "200"]].concat());
     fence(&lab, &keys, "10");
-    let left = lab
-        .element("spa_in4_v1", &DOOR)
-        .expect("the element")
-        .expires;
+    let left = lab.element("spa_in4_v1", &DOOR).expect("the element").expires;
     assert!((190..=200).contains(&left), "{left} s left of 200");
 }
 
@@ -254,21 +213,13 @@ fn a_killed_daemon_leaves_closing_to_the_kernel_and_remembers_the_knock() {
     daemon.kill();
     assert_eq!(ssh_from(&lab, FRIEND), Door::Open);
     thread::sleep(Duration::from_millis(2300));
-    assert_eq!(
-        ssh_from(&lab, FRIEND),
-        Door::Refused,
-        "the guard stays without the daemon"
-    );
+    assert_eq!(ssh_from(&lab, FRIEND), Door::Refused, "the guard stays without the daemon");
 
     // A crash: the journal in the run directory knows the packet.
     let daemon = lab.daemon(&config);
     lab.send_packet(FRIEND, ROUTER, &packet);
     fence(&lab, &keys, "9");
-    assert_eq!(
-        lab.element("spa_in4_v1", &DOOR),
-        None,
-        "a replay after a crash"
-    );
+    assert_eq!(lab.element("spa_in4_v1", &DOOR), None, "a replay after a crash");
 
     // A power cut: the run directory is gone; what is on flash was written within a second.
     thread::sleep(Duration::from_millis(1200));
@@ -278,11 +229,7 @@ fn a_killed_daemon_leaves_closing_to_the_kernel_and_remembers_the_knock() {
     let _daemon = lab.daemon(&config);
     lab.send_packet(FRIEND, ROUTER, &packet);
     fence(&lab, &keys, "10");
-    assert_eq!(
-        lab.element("spa_in4_v1", &DOOR),
-        None,
-        "a replay after a reboot"
-    );
+    assert_eq!(lab.element("spa_in4_v1", &DOOR), None, "a replay after a reboot");
 }
 
 #[test]
@@ -310,24 +257,13 @@ fn a_restarted_firewall_gets_its_grants_back_with_the_time_that_is_left() {
     let restarted = Instant::now();
     lab.fw4_start();
     let element = lab.wait_element("spa_in4_v1", &DOOR);
-    assert!(
-        restarted.elapsed() < Duration::from_secs(1),
-        "the grant came back late"
-    );
+    assert!(restarted.elapsed() < Duration::from_secs(1), "the grant came back late");
     let left = 30 - opened.elapsed().as_secs();
-    assert!(
-        (left.saturating_sub(2)..=left).contains(&element.expires),
-        "{} s left, {left} expected",
-        element.expires
-    );
+    assert!((left.saturating_sub(2)..=left).contains(&element.expires), "{} s left, {left} expected", element.expires);
     assert_eq!(element.comment, "alice");
     assert_eq!(ssh_from(&lab, FRIEND), Door::Open);
     thread::sleep(Duration::from_millis(300));
-    assert_eq!(
-        lab.element("spa_in4_v1", &["203.0.113.2", "tcp", "9"]),
-        None,
-        "a revoked grant came back"
-    );
+    assert_eq!(lab.element("spa_in4_v1", &["203.0.113.2", "tcp", "9"]), None, "a revoked grant came back");
 }
 
 #[test]
@@ -338,27 +274,15 @@ fn a_vanished_table_of_our_own_is_made_again_and_removed_only_when_asked() {
     let daemon = lab.daemon(&config(&keys, ""));
     lab.knock(&keys, &KNOCK);
     lab.wait_element("spa_in4_v1", &DOOR);
-    lab.run(
-        Place::Router,
-        "nft",
-        &["delete", "table", "inet", "spa_knockd"],
-    );
+    lab.run(Place::Router, "nft", &["delete", "table", "inet", "spa_knockd"]);
     lab.wait_element("spa_in4_v1", &DOOR);
     assert_eq!(ssh_from(&lab, FRIEND), Door::Open);
     assert_eq!(ssh_from(&lab, STRANGER), Door::Refused);
 
     daemon.stop();
-    assert_eq!(
-        ssh_from(&lab, STRANGER),
-        Door::Refused,
-        "the guard went with the daemon"
-    );
+    assert_eq!(ssh_from(&lab, STRANGER), Door::Refused, "the guard went with the daemon");
     let program = lab::daemon::program();
-    lab.run(
-        Place::Router,
-        &program.to_string_lossy(),
-        &["firewall", "remove"],
-    );
+    lab.run(Place::Router, &program.to_string_lossy(), &["firewall", "remove"]);
     assert_eq!(ssh_from(&lab, STRANGER), Door::Open);
     let tables = lab.run(Place::Router, "nft", &["list", "tables"]);
     assert_eq!(tables.trim(), "");

@@ -12,8 +12,8 @@ mod reference;
 use std::time::Duration;
 
 use reference::{
-    ACK, APPEND, CREATE, DEL_ELEMENT, DEL_RULE, DEL_TABLE, NEW_ELEMENT, NEW_RULE, NEW_TABLE,
-    Reference, jump, known, members, reject,
+    ACK, APPEND, CREATE, DEL_ELEMENT, DEL_RULE, DEL_TABLE, NEW_ELEMENT, NEW_RULE, NEW_TABLE, Reference, jump, known,
+    members, reject,
 };
 use spa_knockd::access::Opening;
 use spa_knockd::firewall::batch::Batch;
@@ -95,10 +95,7 @@ fn the_standalone_table_is_the_same_bytes() {
         let ack = if base == "forward" { ACK } else { 0 };
         reference.rule(NEW_RULE, rule | ack, table, base, &jump(guard));
     }
-    same(
-        standalone::batch(&guard, 1).finish().bytes(),
-        &reference.finish(),
-    );
+    same(standalone::batch(&guard, 1).finish().bytes(), &reference.finish());
 }
 
 #[test]

@@ -9,7 +9,7 @@ if ! command -v cargo >/dev/null; then
 	exit 1
 fi
 
-wanted="gcc libpcap-dev libmnl-dev libnftnl-dev pkg-config"
+wanted="gcc libc6-dev libpcap-dev libmnl-dev libnftnl-dev pkg-config"
 for purpose; do
 	case $purpose in
 	build) ;;

@@ -2,10 +2,7 @@
 //!
 //! Run it with `make bench`. It prints a table in Markdown; the goals are those of the project.
 #![expect(clippy::print_stdout, reason = "the table is the result")]
-#![expect(
-    clippy::expect_used,
-    reason = "a benchmark that cannot measure ends with its words"
-)]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot measure ends with its words")]
 
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
@@ -76,10 +73,7 @@ fn measure(start: fn(&Lab, usize) -> Server, knocks: usize, junk: &[(usize, u32)
         p99: percentile(&times, 99),
         knocks,
         cpu_per_knock,
-        junk: junk
-            .iter()
-            .map(|&(stanzas, pace)| stranger(start, stanzas, pace))
-            .collect(),
+        junk: junk.iter().map(|&(stanzas, pace)| stranger(start, stanzas, pace)).collect(),
         resident,
         rings,
         wakeups,
@@ -123,10 +117,7 @@ fn stranger(start: fn(&Lab, usize) -> Server, stanzas: usize, pace: u32) -> (Dur
 /// The smallest value that at least so many per cent of the sorted values do not exceed.
 fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100);
-    sorted
-        .get(rank.saturating_sub(1))
-        .copied()
-        .unwrap_or_default()
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
 fn report(ours: &Result, theirs: &Result) {
@@ -140,24 +131,11 @@ fn report(ours: &Result, theirs: &Result) {
         let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
         row(what, goal, show(ours), show(theirs), ratio);
     };
-    time(
-        "knock → port open, median",
-        "≤ 1 ms, ratio ≥ 100",
-        ours.median,
-        theirs.median,
-    );
+    time("knock → port open, median", "≤ 1 ms, ratio ≥ 100", ours.median, theirs.median);
     time("knock → port open, p99", "≤ 5 ms", ours.p99, theirs.p99);
-    time(
-        "CPU per honoured knock",
-        "≤ 0.2 ms",
-        ours.cpu_per_knock,
-        theirs.cpu_per_knock,
-    );
-    for (((&(stanzas, pace), &(_, slow)), goal), (ours, theirs)) in JUNK
-        .iter()
-        .zip(&SLOW_JUNK)
-        .zip(["≤ 2 µs", "≤ 8 µs", "≤ 70 µs"])
-        .zip(ours.junk.iter().zip(&theirs.junk))
+    time("CPU per honoured knock", "≤ 0.2 ms", ours.cpu_per_knock, theirs.cpu_per_knock);
+    for (((&(stanzas, pace), &(_, slow)), goal), (ours, theirs)) in
+        JUNK.iter().zip(&SLOW_JUNK).zip(["≤ 2 µs", "≤ 8 µs", "≤ 70 µs"]).zip(ours.junk.iter().zip(&theirs.junk))
     {
         let load = |(cost, share): &(Duration, f64), pace: u32| {
             format!("{} ({:.0} % CPU at {pace}/s)", show(*cost), share * 100.0)
@@ -178,17 +156,8 @@ fn report(ours: &Result, theirs: &Result) {
         memory(theirs.resident),
         kib_to_mb(theirs.resident) / kib_to_mb(ours.resident),
     );
-    println!(
-        "| capture rings, resident | | {} | {} | |",
-        memory(ours.rings),
-        memory(theirs.rings)
-    );
-    println!(
-        "| wake-ups in {} idle s | 0 | {} | {} | |",
-        IDLE_TIME.as_secs(),
-        ours.wakeups,
-        theirs.wakeups
-    );
+    println!("| capture rings, resident | | {} | {} | |", memory(ours.rings), memory(theirs.rings));
+    println!("| wake-ups in {} idle s | 0 | {} | {} | |", IDLE_TIME.as_secs(), ours.wakeups, theirs.wakeups);
     println!(
         "\n{} and {} knocks; the p99 of few knocks is the slowest. A port counts as open when the \
          kernel reports the new element (spa-knockd) or rule (fwknopd) on its nftables events. CPU \
@@ -205,27 +174,15 @@ fn kib_to_mb(kib: u64) -> f64 {
 
 fn show(time: Duration) -> String {
     let micros = time.as_secs_f64() * 1e6;
-    if micros < 100.0 {
-        format!("{micros:.2} µs")
-    } else {
-        format!("{:.3} ms", micros / 1e3)
-    }
+    if micros < 100.0 { format!("{micros:.2} µs") } else { format!("{:.3} ms", micros / 1e3) }
 }
 
 /// The date, the processor and the kernel.
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
-    let models = || {
-        cpuinfo
-            .lines()
-            .filter_map(|line| line.strip_prefix("model name")?.split(": ").nth(1))
-    };
-    let date = Command::new("date")
-        .args(["-u", "+%F"])
-        .output()
-        .map(|out| out.stdout)
-        .unwrap_or_default();
+    let models = || cpuinfo.lines().filter_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let date = Command::new("date").args(["-u", "+%F"]).output().map(|out| out.stdout).unwrap_or_default();
     format!(
         "{}: {} × {}, Linux {}",
         String::from_utf8_lossy(&date).trim(),

@@ -30,16 +30,8 @@ impl Meter {
             .sum();
         // The name, field 2, may hold blanks and ends with the last bracket; cutime is field 16.
         let stat = self.read("stat");
-        let fields = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace();
-        let children: u32 = fields
-            .skip(13)
-            .take(2)
-            .filter_map(|field| field.parse::<u32>().ok())
-            .sum();
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let children: u32 = fields.skip(13).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
         Duration::from_nanos(own) + TICK * children
     }
 
@@ -49,17 +41,9 @@ impl Meter {
         let mut is_ring = false;
         for line in self.read("smaps").lines() {
             if let Some(value) = line.strip_prefix("Rss:") {
-                let kib: u64 = value
-                    .trim()
-                    .trim_end_matches(" kB")
-                    .parse()
-                    .expect("a size in smaps");
+                let kib: u64 = value.trim().trim_end_matches(" kB").parse().expect("a size in smaps");
                 *(if is_ring { &mut rings } else { &mut resident }) += kib;
-            } else if line
-                .split_whitespace()
-                .next()
-                .is_some_and(|word| word.contains('-'))
-            {
+            } else if line.split_whitespace().next().is_some_and(|word| word.contains('-')) {
                 is_ring = line.contains(" socket:");
             }
         }
@@ -69,10 +53,7 @@ impl Meter {
     /// How often it went to sleep so far.
     pub(crate) fn wakeups(&self) -> u64 {
         let status = self.read("status");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        line.and_then(|value| value.trim().parse().ok())
-            .expect("a count in status")
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|value| value.trim().parse().ok()).expect("a count in status")
     }
 }

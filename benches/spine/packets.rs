@@ -12,9 +12,7 @@ use crate::lab::{FRIEND, Lab, Place, ROUTER};
 
 /// A fresh knock for this TCP port.
 pub(crate) fn knock(keys: &KeySet, port: u16) -> Vec<u8> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a clock that is set");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set");
     let fields = Fields {
         random: 0,
         user: "bench".to_owned(),

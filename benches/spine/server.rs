@@ -52,11 +52,7 @@ pub(crate) fn spa_knockd(lab: &Lab, stanzas: usize) -> Server {
             texts(keys).uci()
         );
     }
-    Server {
-        daemon: lab.daemon(&config),
-        keys: last(all),
-        event: events::NEW_ELEMENT,
-    }
+    Server { daemon: lab.daemon(&config), keys: last(all), event: events::NEW_ELEMENT }
 }
 
 /// Starts fwknopd with this many stanzas.
@@ -67,9 +63,7 @@ pub(crate) fn fwknopd(lab: &Lab, stanzas: usize) -> Server {
         let args = texts(keys).args();
         let mut values = args.iter().filter(|arg| !arg.starts_with("--"));
         let (key, hmac_key) = values.next().zip(values.next()).expect("two keys");
-        access += &format!(
-            "SOURCE ANY\nKEY_BASE64 {key}\nHMAC_KEY_BASE64 {hmac_key}\nFW_ACCESS_TIMEOUT {TIMEOUT}\n"
-        );
+        access += &format!("SOURCE ANY\nKEY_BASE64 {key}\nHMAC_KEY_BASE64 {hmac_key}\nFW_ACCESS_TIMEOUT {TIMEOUT}\n");
     }
     let run = lab.dir().join("fwknop");
     fs::create_dir(&run).expect("mkdir");
@@ -94,17 +88,11 @@ pub(crate) fn fwknopd(lab: &Lab, stanzas: usize) -> Server {
         .arg(run.join("fwknopd.pid"));
     let mut daemon = Daemon::spawn(command, "");
     daemon.wait_log("loop");
-    Server {
-        daemon,
-        keys: last(all),
-        event: events::NEW_RULE,
-    }
+    Server { daemon, keys: last(all), event: events::NEW_RULE }
 }
 
 fn key_sets(count: usize) -> Vec<KeySet> {
-    (0..count)
-        .map(|_| keygen::generate(DigestType::Sha256).expect("keys"))
-        .collect()
+    (0..count).map(|_| keygen::generate(DigestType::Sha256).expect("keys")).collect()
 }
 
 fn last(mut all: Vec<KeySet>) -> KeySet {
@@ -114,8 +102,5 @@ fn last(mut all: Vec<KeySet>) -> KeySet {
 /// The keys as configurations write them.
 fn texts(keys: &KeySet) -> Keys {
     let (_, hmac) = keys.hmac.as_ref().expect("an HMAC key");
-    Keys::base64(
-        &base64::encode_option(keys.key.bytes()),
-        &base64::encode_option(hmac.bytes()),
-    )
+    Keys::base64(&base64::encode_option(keys.key.bytes()), &base64::encode_option(hmac.bytes()))
 }

@@ -45,10 +45,7 @@ pub struct Savefile {
 
 impl fmt::Debug for Savefile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Savefile")
-            .field("path", &self.path)
-            .field("link", &self.link)
-            .finish_non_exhaustive()
+        f.debug_struct("Savefile").field("path", &self.path).field("link", &self.link).finish_non_exhaustive()
     }
 }
 
@@ -60,21 +57,13 @@ impl Savefile {
     /// [`SavefileError::Open`] and [`SavefileError::LinkType`].
     pub fn open(path: &Path) -> Result<Self, SavefileError> {
         if path.to_str().is_none() {
-            return Err(SavefileError::Open(
-                path.to_owned(),
-                "the path is not UTF-8".to_owned(),
-            ));
+            return Err(SavefileError::Open(path.to_owned(), "the path is not UTF-8".to_owned()));
         }
-        let capture = Capture::from_file(path)
-            .map_err(|error| SavefileError::Open(path.to_owned(), words(&error)))?;
+        let capture = Capture::from_file(path).map_err(|error| SavefileError::Open(path.to_owned(), words(&error)))?;
         let number = capture.get_datalink();
-        let link = LinkType::from_dlt(number.0)
-            .ok_or_else(|| SavefileError::LinkType(path.to_owned(), link_name(number)))?;
-        Ok(Self {
-            path: path.to_owned(),
-            capture,
-            link,
-        })
+        let link =
+            LinkType::from_dlt(number.0).ok_or_else(|| SavefileError::LinkType(path.to_owned(), link_name(number)))?;
+        Ok(Self { path: path.to_owned(), capture, link })
     }
 
     /// What kind of frames the file holds.
@@ -88,14 +77,8 @@ impl Savefile {
     /// # Errors
     ///
     /// [`SavefileError::Read`]; the rest of the file is lost then.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an Iterator cannot lend the payload"
-    )]
-    #[expect(
-        clippy::type_complexity,
-        reason = "end, error, time and verdict of one frame"
-    )]
+    #[expect(clippy::should_implement_trait, reason = "an Iterator cannot lend the payload")]
+    #[expect(clippy::type_complexity, reason = "end, error, time and verdict of one frame")]
     pub fn next(&mut self) -> Option<Result<(u64, Result<Datagram<'_>, Reason>), SavefileError>> {
         match self.capture.next_packet() {
             Ok(packet) => {
@@ -133,8 +116,7 @@ mod tests {
 
     impl Scratch {
         fn new(name: &str, bytes: &[u8]) -> Self {
-            let path =
-                std::env::temp_dir().join(format!("spa-knockd-{}-{name}", std::process::id()));
+            let path = std::env::temp_dir().join(format!("spa-knockd-{}-{name}", std::process::id()));
             fs::write(&path, bytes).unwrap();
             Self(path)
         }
@@ -154,9 +136,7 @@ mod tests {
 
     /// The file header of the pcap format, big-endian whatever the machine is.
     fn header(link: u32) -> Vec<u8> {
-        let mut bytes = vec![
-            0xa1, 0xb2, 0xc3, 0xd4, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff,
-        ];
+        let mut bytes = vec![0xa1, 0xb2, 0xc3, 0xd4, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
         bytes.extend(link.to_be_bytes());
         bytes
     }
@@ -185,19 +165,9 @@ mod tests {
         let (seconds, verdict) = savefile.next().unwrap().unwrap();
         assert_eq!(seconds, 1_700_000_000);
         let datagram = verdict.unwrap();
-        assert_eq!(
-            (
-                datagram.transport,
-                datagram.source_port,
-                datagram.destination_port
-            ),
-            (Transport::Udp, 9, 62201)
-        );
+        assert_eq!((datagram.transport, datagram.source_port, datagram.destination_port), (Transport::Udp, 9, 62201));
         assert_eq!(datagram.payload, b"abc");
-        assert_eq!(
-            savefile.next(),
-            Some(Ok((1_700_000_001, Err(Reason::FrameCut))))
-        );
+        assert_eq!(savefile.next(), Some(Ok((1_700_000_001, Err(Reason::FrameCut)))));
         assert_eq!(savefile.next(), Some(Ok((65_535, Err(Reason::FrameNotIp)))));
         assert_eq!(savefile.next(), None);
         assert_eq!(savefile.next(), None);
@@ -228,10 +198,7 @@ mod tests {
         let told = |name: &str, bytes: &[u8]| {
             let file = Scratch::new(name, bytes);
             let error = Savefile::open(&file.0).unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!("{}: ", file.0.display())),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("{}: ", file.0.display())), "{error}");
             assert_eq!(error.lines().count(), 1);
             error
         };
@@ -242,9 +209,7 @@ mod tests {
         for cut in 1..header(1).len() {
             assert!(told("cut", &header(1)[..cut]).contains("no readable savefile"));
         }
-        let missing = Savefile::open(Path::new("/nonexistent/knocks.pcap"))
-            .unwrap_err()
-            .to_string();
+        let missing = Savefile::open(Path::new("/nonexistent/knocks.pcap")).unwrap_err().to_string();
         assert!(missing.contains("No such file"), "{missing}");
     }
 
@@ -254,17 +219,11 @@ mod tests {
         for cut in header(1).len() + 1..whole.len() {
             let file = Scratch::new("broken", &whole[..cut]);
             let mut savefile = Savefile::open(&file.0).unwrap();
-            assert!(
-                matches!(savefile.next(), Some(Err(SavefileError::Read(..)))),
-                "{cut}"
-            );
+            assert!(matches!(savefile.next(), Some(Err(SavefileError::Read(..)))), "{cut}");
         }
         let mut huge = [header(1), record(1, 31, &PACKET)].concat();
         huge[32..36].fill(0xff);
         let file = Scratch::new("huge", &huge);
-        assert!(matches!(
-            Savefile::open(&file.0).unwrap().next(),
-            Some(Err(SavefileError::Read(..)))
-        ));
+        assert!(matches!(Savefile::open(&file.0).unwrap().next(), Some(Err(SavefileError::Read(..)))));
     }
 }

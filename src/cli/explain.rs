@@ -113,8 +113,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return explain_savefile(path, arguments, &filter, &mut engine);
     }
     let clock = arguments.now.map_or_else(wall, |unix| Clock { unix, given: true });
-    let default_dst =
-        if arguments.src.is_ipv6() { IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 2]) } else { IpAddr::from([192, 0, 2, 2]) };
+    let default_dst = if arguments.src.is_ipv6() {
+        IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 2])
+    } else {
+        IpAddr::from([192, 0, 2, 2])
+    };
     let destination = arguments.dst.unwrap_or(default_dst);
     if destination.is_ipv4() != arguments.src.is_ipv4() {
         return Err("--src and --dst are of different families".to_owned());
@@ -140,12 +143,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Each frame of a capture file, at its own time.
-fn explain_savefile(
-    path: &Path,
-    arguments: &Arguments,
-    filter: &Filter,
-    engine: &mut Engine,
-) -> Result<(), Failure> {
+fn explain_savefile(path: &Path, arguments: &Arguments, filter: &Filter, engine: &mut Engine) -> Result<(), Failure> {
     let mut savefile = Savefile::open(path).map_err(|error| error.to_string())?;
     let mut number = 0_u64;
     while let Some(frame) = savefile.next() {
@@ -172,13 +170,7 @@ fn explain_savefile(
 }
 
 /// Puts one datagram through the engine.
-fn explain(
-    packet: String,
-    datagram: &Datagram<'_>,
-    clock: Clock,
-    filter: &Filter,
-    engine: &mut Engine,
-) -> Explanation {
+fn explain(packet: String, datagram: &Datagram<'_>, clock: Clock, filter: &Filter, engine: &mut Engine) -> Explanation {
     let mut stanzas = Vec::new();
     let is_own = |address| address == datagram.destination;
     let verdict = engine.handle(datagram, clock, &is_own, &mut |access, outcome: Result<(), Reason>| {

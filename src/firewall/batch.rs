@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use super::element::Element;
-use super::numbers::{
-    ACK, APPEND, BATCH_BEGIN, BATCH_END, CREATE, INET, REQUEST, SUBSYSTEM, attr, kind,
-};
+use super::numbers::{ACK, APPEND, BATCH_BEGIN, BATCH_END, CREATE, INET, REQUEST, SUBSYSTEM, attr, kind};
 use super::sets::Set;
 use super::wire::{Header, Writer};
 
@@ -46,13 +44,7 @@ impl Batch {
     pub fn new(table: &'static str, sequence: u32) -> Self {
         let mut writer = Writer::default();
         writer.message(boundary(BATCH_BEGIN, sequence), |_| ());
-        Self {
-            writer,
-            table,
-            first: sequence,
-            last_start: 0,
-            subjects: Vec::new(),
-        }
+        Self { writer, table, first: sequence, last_start: 0, subjects: Vec::new() }
     }
 
     /// How many changes it holds.
@@ -90,11 +82,7 @@ impl Batch {
         self.change(kind::NEW_SET, CREATE, Some(set), |writer| {
             writer.text(attr::TABLE, table);
             writer.text(attr::SET, set.name());
-            let interval = if set.is_interval() {
-                SET_INTERVAL | SET_CONCAT
-            } else {
-                0
-            };
+            let interval = if set.is_interval() { SET_INTERVAL | SET_CONCAT } else { 0 };
             writer.u32(attr::SET_FLAGS, SET_TIMEOUT | interval);
             writer.u32(attr::SET_KEY_TYPE, set.key_type());
             writer.u32(attr::SET_KEY_LENGTH, set.key_length());
@@ -155,13 +143,7 @@ impl Batch {
     /// `comment` is shown by nft; of a longer one, the first 127 bytes are kept.
     pub fn add_element(&mut self, element: &Element, timeout: Duration, comment: &str) {
         let timeout = u64::try_from(timeout.max(LIFE_MIN).as_millis()).unwrap_or(u64::MAX);
-        self.element(
-            kind::NEW_ELEMENT,
-            CREATE,
-            element,
-            Some(timeout),
-            Some(comment),
-        );
+        self.element(kind::NEW_ELEMENT, CREATE, element, Some(timeout), Some(comment));
     }
 
     /// Adds an element that stays; see [`Batch::add_element`].
@@ -198,14 +180,7 @@ impl Batch {
         self.add_element(element, timeout, comment);
     }
 
-    fn element(
-        &mut self,
-        kind: u16,
-        flags: u16,
-        element: &Element,
-        timeout: Option<u64>,
-        comment: Option<&str>,
-    ) {
+    fn element(&mut self, kind: u16, flags: u16, element: &Element, timeout: Option<u64>, comment: Option<&str>) {
         let table = self.table;
         self.change(kind, flags, Some(element.set), |writer| {
             writer.text(attr::SET, element.set.name());
@@ -231,13 +206,7 @@ impl Batch {
         });
     }
 
-    fn change(
-        &mut self,
-        kind: u16,
-        flags: u16,
-        subject: Option<Set>,
-        body: impl FnOnce(&mut Writer),
-    ) {
+    fn change(&mut self, kind: u16, flags: u16, subject: Option<Set>, body: impl FnOnce(&mut Writer)) {
         self.last_start = self.writer.bytes().len();
         self.subjects.push(subject);
         let header = Header {
@@ -263,31 +232,17 @@ impl Batch {
         }
         let end = self.next_sequence();
         self.writer.message(boundary(BATCH_END, end), |_| ());
-        Finished {
-            writer: self.writer,
-            first: self.first,
-            end,
-            subjects: self.subjects,
-        }
+        Finished { writer: self.writer, first: self.first, end, subjects: self.subjects }
     }
 }
 
 fn boundary(kind: u16, sequence: u32) -> Header {
-    Header {
-        kind,
-        flags: REQUEST,
-        sequence,
-        family: 0,
-        resource: SUBSYSTEM,
-    }
+    Header { kind, flags: REQUEST, sequence, family: 0, resource: SUBSYSTEM }
 }
 
 /// A comment as nft keeps it: its type, its length with the closing zero byte, its bytes.
 fn userdata(comment: &str) -> Vec<u8> {
-    let kept = comment
-        .as_bytes()
-        .get(..COMMENT_MAX)
-        .unwrap_or(comment.as_bytes());
+    let kept = comment.as_bytes().get(..COMMENT_MAX).unwrap_or(comment.as_bytes());
     let length = u8::try_from(kept.len() + 1).unwrap_or(u8::MAX);
     [&[COMMENT, length], kept, &[0]].concat()
 }
@@ -366,18 +321,11 @@ mod tests {
         let mut batch = Batch::new("fw4", u32::MAX - 1);
         batch.renew_element(&element(), Duration::from_secs(30), "alice");
         let batch = batch.finish();
-        let read: Vec<_> = Messages(batch.bytes())
-            .map(|message| (message.sequence, message.kind, message.flags))
-            .collect();
+        let read: Vec<_> =
+            Messages(batch.bytes()).map(|message| (message.sequence, message.kind, message.flags)).collect();
         assert_eq!(
             read,
-            [
-                (u32::MAX - 1, 0x10, 1),
-                (u32::MAX, 0xa0c, 0x401),
-                (0, 0xa0e, 1),
-                (1, 0xa0c, 0x405),
-                (2, 0x11, 1)
-            ]
+            [(u32::MAX - 1, 0x10, 1), (u32::MAX, 0xa0c, 0x401), (0, 0xa0e, 1), (1, 0xa0c, 0x405), (2, 0x11, 1)]
         );
         assert_eq!((batch.last_change(), batch.next_sequence()), (1, 3));
         assert!(batch.owns(u32::MAX - 1) && batch.owns(2) && !batch.owns(3));

@@ -46,9 +46,7 @@ impl fmt::Display for Event {
             Self::Revoked(element, access) => {
                 write!(f, "{element} of {access} was deleted by hand")
             }
-            Self::Resynced => {
-                f.write_str("firewall notifications were lost; the sets were read anew")
-            }
+            Self::Resynced => f.write_str("firewall notifications were lost; the sets were read anew"),
             Self::Failed(error) => write!(f, "living grants could not be put back: {error}"),
         }
     }
@@ -70,9 +68,7 @@ impl Firewall {
                 Ok(Some(length)) => {
                     for message in Messages(buffer.get(..length).unwrap_or_default()) {
                         let living = &self.living;
-                        let ended = self
-                            .watch
-                            .read(&message, |element| living.contains(element));
+                        let ended = self.watch.read(&message, |element| living.contains(element));
                         if let Some(ended) = ended {
                             self.apply(ended, now);
                         }
@@ -82,8 +78,7 @@ impl Firewall {
                 Err(Errno::NOBUFS) => {
                     self.watch.reset();
                     let result = self.resync(now);
-                    self.news
-                        .push(result.map_or_else(Event::Failed, |()| Event::Resynced));
+                    self.news.push(result.map_or_else(Event::Failed, |()| Event::Resynced));
                 }
                 Err(errno) => {
                     let error = FirewallError::kernel("read nftables events", errno);
@@ -103,8 +98,7 @@ impl Firewall {
                 self.revoke(element, now);
             }
             for set in ended.dropped {
-                let gone: Vec<Element> =
-                    self.elements_of(set).map(|(element, _)| *element).collect();
+                let gone: Vec<Element> = self.elements_of(set).map(|(element, _)| *element).collect();
                 gone.iter().for_each(|element| self.revoke(element, now));
             }
         }
@@ -133,15 +127,12 @@ impl Firewall {
 
     fn revoke(&mut self, element: &Element, now: Duration) {
         if let Some(life) = self.living.forget(element).filter(|life| life.expiry > now) {
-            self.news
-                .push(Event::Revoked(*element, life.access.to_string()));
+            self.news.push(Event::Revoked(*element, life.access.to_string()));
         }
     }
 
     fn elements_of(&self, set: Set) -> impl Iterator<Item = (&Element, &Life)> {
-        self.living
-            .iter()
-            .filter(move |(element, _)| element.set == set)
+        self.living.iter().filter(move |(element, _)| element.set == set)
     }
 
     /// Makes the standalone table, or renews its rules; does nothing in fw4 mode.
@@ -150,9 +141,7 @@ impl Firewall {
             return Ok(());
         }
         let batch = standalone::batch(&self.guard, self.requests.sequence());
-        self.requests
-            .commit(batch)
-            .map_err(|refusal| FirewallError::kernel("make the table", refusal.errno))
+        self.requests.commit(batch).map_err(|refusal| FirewallError::kernel("make the table", refusal.errno))
     }
 
     fn remake(&mut self) -> Result<(), FirewallError> {
@@ -253,9 +242,7 @@ impl Firewall {
                 batch.add_element(element, timeout, &life.access);
             }
         }
-        self.requests
-            .commit(batch)
-            .map_err(|refusal| self.explain(refusal))
+        self.requests.commit(batch).map_err(|refusal| self.explain(refusal))
     }
 }
 
@@ -266,16 +253,6 @@ fn read_living(set: Set, entry: Attributes<'_>, now: Duration) -> Option<(Elemen
         Some(left) => now + Duration::from_millis(left),
         None => FOREVER,
     };
-    let access = entry
-        .get(attr::ELEMENT_USERDATA)
-        .and_then(comment)
-        .map(String::from_utf8_lossy)
-        .unwrap_or_default();
-    Some((
-        element,
-        Life {
-            expiry,
-            access: access.into(),
-        },
-    ))
+    let access = entry.get(attr::ELEMENT_USERDATA).and_then(comment).map(String::from_utf8_lossy).unwrap_or_default();
+    Some((element, Life { expiry, access: access.into() }))
 }

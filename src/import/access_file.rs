@@ -31,25 +31,14 @@ pub(super) struct Stanza {
 impl Stanza {
     /// The last of these variables: fwknop lets the last one win.
     pub(super) fn last(&self, names: &[&str]) -> Option<&Setting> {
-        self.settings
-            .iter()
-            .rev()
-            .find(|setting| names.contains(&setting.name.as_str()))
+        self.settings.iter().rev().find(|setting| names.contains(&setting.name.as_str()))
     }
 }
 
 /// Reads access.conf, or every `*.conf` of a folder.
 pub(super) fn read(path: &Path, report: &mut Report) -> Vec<Stanza> {
-    let mut reader = Reader {
-        stanzas: Vec::new(),
-        open: Vec::new(),
-        files: 0,
-        report,
-    };
-    let start = Place {
-        file: path.display().to_string().into(),
-        line: None,
-    };
+    let mut reader = Reader { stanzas: Vec::new(), open: Vec::new(), files: 0, report };
+    let start = Place { file: path.display().to_string().into(), line: None };
     if path.is_dir() {
         reader.folder(path, &start);
     } else {
@@ -60,11 +49,7 @@ pub(super) fn read(path: &Path, report: &mut Report) -> Vec<Stanza> {
         report.problem(&start, None, "there is no stanza; each begins with SOURCE");
     }
     if stanzas.len() > STANZAS_MAX {
-        report.problem(
-            &start,
-            None,
-            format!("there are more than {STANZAS_MAX} stanzas"),
-        );
+        report.problem(&start, None, format!("there are more than {STANZAS_MAX} stanzas"));
     }
     stanzas
 }
@@ -80,11 +65,8 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Every file of a folder whose name ends in `.conf`, in the order of their names.
     fn folder(&mut self, path: &Path, place: &Place) {
-        let entries = fs::read_dir(path).and_then(|entries| {
-            entries
-                .map(|entry| entry.map(|entry| entry.path()))
-                .collect::<Result<Vec<_>, _>>()
-        });
+        let entries = fs::read_dir(path)
+            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>());
         match entries {
             Ok(mut files) => {
                 files.retain(|file| file.extension() == Some(OsStr::new("conf")));
@@ -125,10 +107,7 @@ impl Reader<'_> {
             }
             if setting.name == "SOURCE" {
                 current = Some(self.stanzas.len());
-                self.stanzas.push(Stanza {
-                    place: setting.place.clone(),
-                    settings: vec![setting],
-                });
+                self.stanzas.push(Stanza { place: setting.place.clone(), settings: vec![setting] });
                 continue;
             }
             match (variables::access(&setting.name), current) {
@@ -147,17 +126,10 @@ impl Reader<'_> {
         };
         for setting in settings(&text, &name, self.report) {
             match variables::access(&setting.name) {
-                Some(fate)
-                    if KEYS.contains(&setting.name.as_str())
-                        || fate == Fate::Refused(variables::GPG) =>
-                {
+                Some(fate) if KEYS.contains(&setting.name.as_str()) || fate == Fate::Refused(variables::GPG) => {
                     self.sort_in(setting, fate, stanza);
                 }
-                Some(_) => self.report.problem(
-                    &setting.place,
-                    Some(&setting.name),
-                    "a file of keys cannot set it",
-                ),
+                Some(_) => self.report.problem(&setting.place, Some(&setting.name), "a file of keys cannot set it"),
                 None => unknown(self.report, &setting, variables::ACCESS),
             }
         }
@@ -170,11 +142,7 @@ impl Reader<'_> {
             return;
         }
         if setting.value.text().is_none() && !KEYS.contains(&setting.name.as_str()) {
-            self.report.problem(
-                &setting.place,
-                Some(&setting.name),
-                "the value is not UTF-8",
-            );
+            self.report.problem(&setting.place, Some(&setting.name), "the value is not UTF-8");
             return;
         }
         let Some(stanza) = self.stanzas.get_mut(stanza) else {
@@ -206,9 +174,7 @@ impl Reader<'_> {
         let refusal = if self.open.contains(&real) {
             Some("the file includes itself".to_owned())
         } else if self.open.len() >= DEPTH_MAX {
-            Some(format!(
-                "files include each other more than {DEPTH_MAX} levels deep"
-            ))
+            Some(format!("files include each other more than {DEPTH_MAX} levels deep"))
         } else if self.files >= FILES_MAX {
             Some(format!("more than {FILES_MAX} files are included"))
         } else {
@@ -222,13 +188,7 @@ impl Reader<'_> {
         match read_file(path) {
             Ok(text) => {
                 self.open.push(real);
-                Some((
-                    text,
-                    Place {
-                        file: path.display().to_string().into(),
-                        line: None,
-                    },
-                ))
+                Some((text, Place { file: path.display().to_string().into(), line: None }))
             }
             Err(error) => {
                 let text = format!(
@@ -250,8 +210,6 @@ pub(super) fn read_file(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     }
     let room = usize::try_from(meta.len()).unwrap_or(0).saturating_add(2);
     let mut text = Zeroizing::new(Vec::with_capacity(room));
-    fs::File::open(path)?
-        .take(CONFIG_MAX)
-        .read_to_end(&mut text)?;
+    fs::File::open(path)?.take(CONFIG_MAX).read_to_end(&mut text)?;
     Ok(text)
 }

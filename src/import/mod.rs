@@ -32,9 +32,7 @@ pub struct Imported {
 
 impl std::fmt::Debug for Imported {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Imported")
-            .field("notes", &self.notes)
-            .finish_non_exhaustive()
+        f.debug_struct("Imported").field("notes", &self.notes).finish_non_exhaustive()
     }
 }
 
@@ -51,18 +49,10 @@ pub fn import(access: &Path, fwknopd: Option<&Path>) -> Result<Imported, Vec<Pro
         .iter()
         .zip(1..)
         .map(|(stanza, number): (_, u32)| {
-            stanza::section(
-                stanza,
-                format!("access{number}"),
-                server.match_destination,
-                &mut report,
-            )
+            stanza::section(stanza, format!("access{number}"), server.match_destination, &mut report)
         })
         .collect();
-    server
-        .section
-        .entries
-        .extend(longest_timeout(&sections, &mut report));
+    server.section.entries.extend(longest_timeout(&sections, &mut report));
     sections.insert(0, server.section);
     let text = uci::write(&sections);
     if report.problems.is_empty() {
@@ -71,19 +61,14 @@ pub fn import(access: &Path, fwknopd: Option<&Path>) -> Result<Imported, Vec<Pro
     if !report.problems.is_empty() {
         return Err(report.problems);
     }
-    let mut uci = String::from(
-        "# Imported from fwknop's access.conf and fwknopd.conf by spa-knockd import.\n",
-    );
+    let mut uci = String::from("# Imported from fwknop's access.conf and fwknopd.conf by spa-knockd import.\n");
     for note in &report.notes {
         uci.push_str("# ");
         uci.push_str(note);
         uci.push('\n');
     }
     uci.push_str(&String::from_utf8_lossy(&text));
-    Ok(Imported {
-        uci,
-        notes: report.notes,
-    })
+    Ok(Imported { uci, notes: report.notes })
 }
 
 /// Lets the configuration's own reader look at the result, and leads each fault back to its variable.
@@ -92,39 +77,17 @@ fn check(text: &[u8], stanzas: &[Stanza], access: &Path, report: &mut Report) {
         return;
     };
     for fault in faults {
-        let number = fault
-            .section
-            .as_deref()
-            .and_then(|section| section.strip_prefix("access 'access"));
+        let number = fault.section.as_deref().and_then(|section| section.strip_prefix("access 'access"));
         let number = number.and_then(|number| number.strip_suffix('\'')?.parse::<usize>().ok());
         let stanza = number.and_then(|number| stanzas.get(number.checked_sub(1)?));
-        let variables = fault
-            .option
-            .as_deref()
-            .map(stanza::variables_of)
-            .unwrap_or_default();
+        let variables = fault.option.as_deref().map(stanza::variables_of).unwrap_or_default();
         let setting = stanza.and_then(|stanza| stanza.last(variables));
-        let whole = Place {
-            file: access.display().to_string().into(),
-            line: None,
-        };
-        let place = setting
-            .map(|setting| &setting.place)
-            .or(stanza.map(|stanza| &stanza.place))
-            .unwrap_or(&whole);
-        let name = setting
-            .map(|setting| setting.name.as_str())
-            .or(variables.first().copied());
+        let whole = Place { file: access.display().to_string().into(), line: None };
+        let place = setting.map(|setting| &setting.place).or(stanza.map(|stanza| &stanza.place)).unwrap_or(&whole);
+        let name = setting.map(|setting| setting.name.as_str()).or(variables.first().copied());
         let name = name.or(fault.option.as_deref());
-        let value = fault
-            .value
-            .map(|value| format!("'{value}': "))
-            .unwrap_or_default();
-        report.problem(
-            place,
-            name,
-            format!("{value}{}; {}", fault.problem, fault.remedy),
-        );
+        let value = fault.value.map(|value| format!("'{value}': ")).unwrap_or_default();
+        report.problem(place, name, format!("{value}{}; {}", fault.problem, fault.remedy));
     }
 }
 
@@ -140,10 +103,8 @@ fn longest_timeout(sections: &[Section], report: &mut Report) -> Option<Entry> {
     if longest <= DEFAULT {
         return None;
     }
-    report.note(
-        "MAX_FW_TIMEOUT",
-        &format!("main's max_timeout is raised to {longest} seconds, as the stanzas need it"),
-    );
+    report
+        .note("MAX_FW_TIMEOUT", &format!("main's max_timeout is raised to {longest} seconds, as the stanzas need it"));
     Some(entry("max_timeout", &longest.to_string()))
 }
 
@@ -178,34 +139,18 @@ fn judge(report: &mut Report, setting: &Setting, fate: Fate) -> bool {
 fn unknown(report: &mut Report, setting: &Setting, table: &[(&str, Fate)]) {
     let near = nearest(&setting.name, table.iter().map(|(name, _)| *name));
     let capitals = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
-    let shown =
-        near.is_some() || (setting.name.contains('_') && setting.name.bytes().all(capitals));
-    let advice = near.map_or_else(
-        || "remove it".to_owned(),
-        |near| format!("did you mean {near}?"),
-    );
+    let shown = near.is_some() || (setting.name.contains('_') && setting.name.bytes().all(capitals));
+    let advice = near.map_or_else(|| "remove it".to_owned(), |near| format!("did you mean {near}?"));
     let name = shown.then_some(setting.name.as_str());
-    report.problem(
-        &setting.place,
-        name,
-        format!("fwknop has no such variable; {advice}"),
-    );
+    report.problem(&setting.place, name, format!("fwknop has no such variable; {advice}"));
 }
 
 /// An `option` line.
 fn entry(name: &str, value: &str) -> Entry {
-    Entry {
-        list: false,
-        name: name.to_owned(),
-        value: Value::new(value.as_bytes().to_vec()),
-        line: 0,
-    }
+    Entry { list: false, name: name.to_owned(), value: Value::new(value.as_bytes().to_vec()), line: 0 }
 }
 
 /// A `list` line.
 fn list(name: &str, value: &str) -> Entry {
-    Entry {
-        list: true,
-        ..entry(name, value)
-    }
+    Entry { list: true, ..entry(name, value) }
 }

@@ -49,12 +49,7 @@ pub(super) struct Report {
 
 impl Report {
     /// Adds a problem with a variable, or with a line that has none.
-    pub(super) fn problem(
-        &mut self,
-        place: &Place,
-        variable: Option<&str>,
-        text: impl Into<String>,
-    ) {
+    pub(super) fn problem(&mut self, place: &Place, variable: Option<&str>, text: impl Into<String>) {
         self.problems.push(Problem {
             file: printable_path(&place.file),
             line: place.line,
@@ -75,7 +70,5 @@ impl Report {
 
 /// A path without control characters; paths come from %include lines too.
 fn printable_path(path: &str) -> String {
-    path.split_inclusive('/')
-        .map(|part| printable(part.as_bytes()))
-        .collect()
+    path.split_inclusive('/').map(|part| printable(part.as_bytes())).collect()
 }

@@ -21,10 +21,7 @@ pub(super) struct Server {
 pub(super) fn read(path: Option<&Path>, report: &mut Report) -> Server {
     let mut known = Vec::new();
     if let Some(path) = path {
-        let file = Place {
-            file: path.display().to_string().into(),
-            line: None,
-        };
+        let file = Place { file: path.display().to_string().into(), line: None };
         match read_file(path) {
             Ok(text) => known = sort(settings(&text, &file, report), report),
             Err(error) => report.problem(&file, None, format!("cannot be read: {error}")),
@@ -33,28 +30,16 @@ pub(super) fn read(path: Option<&Path>, report: &mut Report) -> Server {
     let last = |name: &str| known.iter().rev().find(|setting| setting.name == name);
     let is_yes = |name: &str| last(name).is_some_and(Setting::is_yes);
     let mut entries = vec![entry("enabled", "1")];
-    let device = if is_yes("ENABLE_NFQ_CAPTURE") {
-        last("NFQ_INTERFACE")
-    } else {
-        last("PCAP_INTF")
-    };
+    let device = if is_yes("ENABLE_NFQ_CAPTURE") { last("NFQ_INTERFACE") } else { last("PCAP_INTF") };
     entries.push(network(device, report));
     entries.extend(ports(&last, &is_yes, report));
     entries.push(entry("max_age", &max_age(&last, report)));
     entries.push(entry("firewall", "fw4"));
     if last("ENABLE_DIGEST_PERSISTENCE").is_some_and(|setting| !setting.is_yes()) {
-        report.note(
-            "ENABLE_DIGEST_PERSISTENCE",
-            "N is not imported: a knock never works twice here",
-        );
+        report.note("ENABLE_DIGEST_PERSISTENCE", "N is not imported: a knock never works twice here");
     }
     Server {
-        section: Section {
-            kind: "spa-knockd".to_owned(),
-            name: Some("main".to_owned()),
-            line: 0,
-            entries,
-        },
+        section: Section { kind: "spa-knockd".to_owned(), name: Some("main".to_owned()), line: 0, entries },
         match_destination: is_yes("ENABLE_DESTINATION_RULE"),
     }
 }
@@ -80,11 +65,7 @@ fn network(device: Option<&Setting>, report: &mut Report) -> Entry {
         return list("network", "wan");
     };
     if device.value.bytes() == b"any" {
-        report.problem(
-            &device.place,
-            Some(&device.name),
-            "'any' is no device; name the one that faces the internet",
-        );
+        report.problem(&device.place, Some(&device.name), "'any' is no device; name the one that faces the internet");
     }
     list("device", &device.text())
 }
@@ -112,9 +93,7 @@ fn ports<'a>(
     let found = if setting.name == "PCAP_FILTER" {
         filter(&text)
     } else {
-        parse_port(&text)
-            .map(|port| vec![port.to_string()])
-            .ok_or("must be a port from 1 to 65535")
+        parse_port(&text).map(|port| vec![port.to_string()]).ok_or("must be a port from 1 to 65535")
     };
     match found {
         Ok(ports) => ports.iter().map(|port| list("port", port)).collect(),
@@ -127,12 +106,10 @@ fn ports<'a>(
 
 /// The ports of a pcap filter: `udp port N` or `udp portrange A-B`, with `dst` or not, joined by `or`.
 fn filter(text: &str) -> Result<Vec<String>, &'static str> {
-    const FORM: &str = "only 'udp port N' and 'udp dst portrange A-B', joined by 'or', are understood; or use UDPSERV_PORT";
+    const FORM: &str =
+        "only 'udp port N' and 'udp dst portrange A-B', joined by 'or', are understood; or use UDPSERV_PORT";
     let text = text.to_ascii_lowercase();
-    if text
-        .split_ascii_whitespace()
-        .any(|word| matches!(word, "tcp" | "icmp"))
-    {
+    if text.split_ascii_whitespace().any(|word| matches!(word, "tcp" | "icmp")) {
         return Err("not yet: knocks over anything but UDP");
     }
     let mut ports = Vec::new();
@@ -144,10 +121,7 @@ fn filter(text: &str) -> Result<Vec<String>, &'static str> {
             }
             ["udp", "portrange", range] | ["udp", "dst", "portrange", range] => {
                 let (first, last) = range.split_once('-').ok_or(FORM)?;
-                let (first, last) = (
-                    parse_port(first).ok_or(FORM)?,
-                    parse_port(last).ok_or(FORM)?,
-                );
+                let (first, last) = (parse_port(first).ok_or(FORM)?, parse_port(last).ok_or(FORM)?);
                 ports.push(format!("{first}-{last}"));
             }
             _ => return Err(FORM),
@@ -171,11 +145,7 @@ fn max_age<'a>(last: &impl Fn(&str) -> Option<&'a Setting>, report: &mut Report)
     };
     let age = setting.text();
     if age.bytes().all(|byte| byte == b'0') {
-        report.problem(
-            &setting.place,
-            Some(&setting.name),
-            "must be 1 to 100000 seconds",
-        );
+        report.problem(&setting.place, Some(&setting.name), "must be 1 to 100000 seconds");
     }
     age
 }
@@ -190,10 +160,7 @@ mod tests {
             ("udp port 62201", "62201"),
             ("UDP dst port 53", "53"),
             ("udp dst portrange 10000-65535", "10000-65535"),
-            (
-                "udp port 1 or udp portrange 5-6 or udp dst port 9",
-                "1 5-6 9",
-            ),
+            ("udp port 1 or udp portrange 5-6 or udp dst port 9", "1 5-6 9"),
         ] {
             assert_eq!(filter(text).unwrap().join(" "), ports, "{text}");
         }
@@ -209,10 +176,6 @@ mod tests {
         ] {
             assert!(filter(text).unwrap_err().contains("UDPSERV_PORT"), "{text}");
         }
-        assert!(
-            filter("udp port 1 or tcp port 1")
-                .unwrap_err()
-                .contains("not yet")
-        );
+        assert!(filter("udp port 1 or tcp port 1").unwrap_err().contains("not yet"));
     }
 }

@@ -13,11 +13,8 @@ use crate::net::{Port, Prefix};
 use crate::uci::{Entry, Section, Value};
 
 /// Options whose value moves over as it is: variable, option.
-const SAME: [(&str, &str); 3] = [
-    ("MAX_FW_TIMEOUT", "max_timeout"),
-    ("FW_ACCESS_TIMEOUT", "timeout"),
-    ("REQUIRE_USERNAME", "require_username"),
-];
+const SAME: [(&str, &str); 3] =
+    [("MAX_FW_TIMEOUT", "max_timeout"), ("FW_ACCESS_TIMEOUT", "timeout"), ("REQUIRE_USERNAME", "require_username")];
 
 /// Which variables an option of a written section comes from.
 pub(super) fn variables_of(option: &str) -> &'static [&'static str] {
@@ -41,25 +38,10 @@ pub(super) fn variables_of(option: &str) -> &'static [&'static str] {
 }
 
 /// The section for a stanza.
-pub(super) fn section(
-    stanza: &Stanza,
-    name: String,
-    match_destination: bool,
-    report: &mut Report,
-) -> Section {
+pub(super) fn section(stanza: &Stanza, name: String, match_destination: bool, report: &mut Report) -> Section {
     let mut entries = Vec::new();
-    keys(
-        stanza,
-        ["KEY", "KEY_BASE64"],
-        ["key", "key_base64"],
-        &mut entries,
-    );
-    keys(
-        stanza,
-        ["HMAC_KEY", "HMAC_KEY_BASE64"],
-        ["hmac_key", "hmac_key_base64"],
-        &mut entries,
-    );
+    keys(stanza, ["KEY", "KEY_BASE64"], ["key", "key_base64"], &mut entries);
+    keys(stanza, ["HMAC_KEY", "HMAC_KEY_BASE64"], ["hmac_key", "hmac_key_base64"], &mut entries);
     if let Some(digest) = stanza.last(&["HMAC_DIGEST_TYPE"]) {
         entries.push(entry("hmac_digest", &digest.text().to_ascii_lowercase()));
     }
@@ -80,9 +62,7 @@ pub(super) fn section(
     } else {
         report.note(
             "OPEN_PORTS",
-            &format!(
-                "is missing in stanza '{name}', so its clients may open any port, as in fwknop"
-            ),
+            &format!("is missing in stanza '{name}', so its clients may open any port, as in fwknop"),
         );
         entries.push(list("open", "any"));
     }
@@ -94,25 +74,15 @@ pub(super) fn section(
     }
     for (variable, option) in SAME {
         // 0 stands for fwknop's default, which is ours too.
-        let setting = stanza.last(&[variable]).filter(|setting| {
-            option == "require_username" || setting.value.bytes().iter().any(|byte| *byte != b'0')
-        });
+        let setting = stanza
+            .last(&[variable])
+            .filter(|setting| option == "require_username" || setting.value.bytes().iter().any(|byte| *byte != b'0'));
         entries.extend(setting.map(|setting| entry(option, &setting.text())));
     }
-    let named = stanza
-        .last(&["REQUIRE_SOURCE_ADDRESS", "REQUIRE_SOURCE"])
-        .is_some_and(Setting::is_yes);
-    entries.push(entry(
-        "require_source_address",
-        if named { "1" } else { "0" },
-    ));
+    let named = stanza.last(&["REQUIRE_SOURCE_ADDRESS", "REQUIRE_SOURCE"]).is_some_and(Setting::is_yes);
+    entries.push(entry("require_source_address", if named { "1" } else { "0" }));
     entries.extend(expires(stanza, report));
-    Section {
-        kind: "access".to_owned(),
-        name: Some(name),
-        line: 0,
-        entries,
-    }
+    Section { kind: "access".to_owned(), name: Some(name), line: 0, entries }
 }
 
 /// A key as it is; a passphrase that is no text, in base64.
@@ -123,25 +93,12 @@ fn keys(stanza: &Stanza, variables: [&str; 2], options: [&str; 2], entries: &mut
         };
         let encoded = setting.value.text().is_none() && !variable.ends_with("BASE64");
         let value = if encoded {
-            Value::new(
-                base64::encode_option(setting.value.bytes())
-                    .as_bytes()
-                    .to_vec(),
-            )
+            Value::new(base64::encode_option(setting.value.bytes()).as_bytes().to_vec())
         } else {
             setting.value.clone()
         };
-        let name = if encoded {
-            format!("{option}_base64")
-        } else {
-            option.to_owned()
-        };
-        entries.push(Entry {
-            list: false,
-            name,
-            value,
-            line: 0,
-        });
+        let name = if encoded { format!("{option}_base64") } else { option.to_owned() };
+        entries.push(Entry { list: false, name, value, line: 0 });
     }
 }
 
@@ -173,16 +130,12 @@ fn network(text: &str) -> Result<Prefix, &'static str> {
     let Some((address, mask)) = text.split_once('/').filter(|(_, mask)| mask.contains('.')) else {
         return text.parse();
     };
-    let mask: Ipv4Addr = mask
-        .parse()
-        .map_err(|_| "the mask is no mask such as 255.255.0.0")?;
+    let mask: Ipv4Addr = mask.parse().map_err(|_| "the mask is no mask such as 255.255.0.0")?;
     let bits = mask.to_bits();
     if bits.leading_ones() != bits.count_ones() {
         return Err("the mask has holes");
     }
-    let address: Ipv4Addr = address
-        .parse()
-        .map_err(|_| "write an IPv4 address before the mask")?;
+    let address: Ipv4Addr = address.parse().map_err(|_| "write an IPv4 address before the mask")?;
     let length = u8::try_from(bits.count_ones()).unwrap_or(32);
     Prefix::new(IpAddr::V4(address), length).ok_or("the mask is no mask such as 255.255.0.0")
 }
@@ -212,15 +165,10 @@ fn expires(stanza: &Stanza, report: &mut Report) -> Option<Entry> {
     let setting = stanza.last(&["ACCESS_EXPIRE", "ACCESS_EXPIRE_EPOCH"])?;
     let text = setting.text();
     let seconds = if setting.name == "ACCESS_EXPIRE" {
-        report.note(
-            "ACCESS_EXPIRE",
-            "is read as UTC here, and as local time by fwknop",
-        );
+        report.note("ACCESS_EXPIRE", "is read as UTC here, and as local time by fwknop");
         date(&text)
     } else {
-        text.parse()
-            .ok()
-            .filter(|_: &u64| text.bytes().all(|byte| byte.is_ascii_digit()))
+        text.parse().ok().filter(|_: &u64| text.bytes().all(|byte| byte.is_ascii_digit()))
     };
     let Some(date) = seconds.and_then(date::format_utc) else {
         let remedy = "write MM/DD/YYYY, or Unix seconds in ACCESS_EXPIRE_EPOCH";
@@ -237,8 +185,7 @@ fn expires(stanza: &Stanza, report: &mut Report) -> Option<Entry> {
 /// Reads `MM/DD/YYYY`; a year of two digits is one of this century.
 fn date(text: &str) -> Option<u64> {
     let digits = |part: &str, most: usize| -> Option<u64> {
-        let fits =
-            (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        let fits = (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
         part.parse().ok().filter(|_| fits)
     };
     let (month, rest) = text.split_once('/')?;
@@ -248,9 +195,5 @@ fn date(text: &str) -> Option<u64> {
         4 => 0,
         _ => return None,
     };
-    date::midnight(
-        century + digits(year, 4)?,
-        digits(month, 2)?,
-        digits(day, 2)?,
-    )
+    date::midnight(century + digits(year, 4)?, digits(month, 2)?, digits(day, 2)?)
 }

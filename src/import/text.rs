@@ -20,10 +20,7 @@ pub(super) struct Setting {
 impl Setting {
     /// Whether the value means yes: its first letter counts.
     pub(super) fn is_yes(&self) -> bool {
-        self.value
-            .bytes()
-            .first()
-            .is_some_and(|byte| byte.eq_ignore_ascii_case(&b'y'))
+        self.value.bytes().first().is_some_and(|byte| byte.eq_ignore_ascii_case(&b'y'))
     }
 
     /// The value as text, with other bytes shown as the replacement character.
@@ -36,16 +33,9 @@ impl Setting {
 pub(super) fn settings(text: &[u8], file: &Place, report: &mut Report) -> Vec<Setting> {
     let mut found = Vec::new();
     for (line, number) in text.split(|byte| *byte == b'\n').zip(1..) {
-        let place = Place {
-            line: Some(number),
-            ..file.clone()
-        };
+        let place = Place { line: Some(number), ..file.clone() };
         if line.len() > LINE_MAX {
-            report.problem(
-                &place,
-                None,
-                format!("the line is longer than {LINE_MAX} characters"),
-            );
+            report.problem(&place, None, format!("the line is longer than {LINE_MAX} characters"));
             continue;
         }
         let line = line.trim_ascii();
@@ -54,11 +44,7 @@ pub(super) fn settings(text: &[u8], file: &Place, report: &mut Report) -> Vec<Se
         }
         if let Some((name, value)) = split(line) {
             let name = name.to_owned();
-            found.push(Setting {
-                name,
-                value: Value::new(value.to_vec()),
-                place,
-            });
+            found.push(Setting { name, value: Value::new(value.to_vec()), place });
         } else {
             report.problem(&place, None, "the line is no variable with a value");
         }
@@ -72,9 +58,6 @@ fn split(line: &[u8]) -> Option<(&str, &[u8])> {
     let (name, rest) = line.split_at_checked(end)?;
     let name = std::str::from_utf8(name).ok()?;
     let name = name.strip_suffix(':').unwrap_or(name);
-    let value = rest
-        .split(|byte| matches!(byte, b';' | b'\r'))
-        .next()?
-        .trim_ascii();
+    let value = rest.split(|byte| matches!(byte, b';' | b'\r')).next()?.trim_ascii();
     (!name.is_empty() && !value.is_empty() && !value.contains(&0)).then_some((name, value))
 }

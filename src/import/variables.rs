@@ -26,8 +26,7 @@ use Fate::{Honoured, NotYet, NotYetIfYes, Noted, Refused, RefusedIfYes, RefusedU
 const COMMANDS: &str = "commands of clients";
 const FORWARDING: &str = "access to hosts behind the router";
 const HOOKS: &str = "commands that run when access opens and closes";
-pub(super) const GPG: &str =
-    "GPG is not supported by this daemon; use KEY_BASE64 and HMAC_KEY_BASE64";
+pub(super) const GPG: &str = "GPG is not supported by this daemon; use KEY_BASE64 and HMAC_KEY_BASE64";
 const PERL: &str = "this is an option of the old Perl fwknop; remove it";
 const NO_COMMANDS: &str = "has no meaning without commands";
 const NO_FORWARDING: &str = "has no meaning without access to hosts behind the router";
@@ -68,10 +67,7 @@ pub(super) const ACCESS: &[(&str, Fate)] = &[
     ("ENABLE_CMD_EXEC", NotYetIfYes(COMMANDS)),
     ("CMD_EXEC_USER", Noted(NO_COMMANDS)),
     ("CMD_EXEC_GROUP", Noted(NO_COMMANDS)),
-    (
-        "ENABLE_CMD_SUDO_EXEC",
-        RefusedIfYes("there is no sudo on this system"),
-    ),
+    ("ENABLE_CMD_SUDO_EXEC", RefusedIfYes("there is no sudo on this system")),
     ("CMD_SUDO_EXEC_USER", Noted(NO_COMMANDS)),
     ("CMD_SUDO_EXEC_GROUP", Noted(NO_COMMANDS)),
     ("CMD_CYCLE_OPEN", NotYet(HOOKS)),
@@ -125,23 +121,11 @@ pub(super) const SERVER: &[(&str, Fate)] = &[
     ("MAX_SPA_PACKET_AGE", Honoured),
     ("ENABLE_DIGEST_PERSISTENCE", Honoured),
     ("ENABLE_DESTINATION_RULE", Honoured),
-    (
-        "ACCESS_FOLDER",
-        Noted("is not read; name it with --access where fwknop uses it"),
-    ),
+    ("ACCESS_FOLDER", Noted("is not read; name it with --access where fwknop uses it")),
     ("ACCESS_FILE", Silent),
-    (
-        "PCAP_FILE",
-        Refused("a capture file opens nothing; spa-knockd explain --pcap reads one"),
-    ),
-    (
-        "ENABLE_PCAP_PROMISC",
-        RefusedIfYes("packets that are not for this host are not supported"),
-    ),
-    (
-        "ENABLE_PCAP_ANY_DIRECTION",
-        RefusedIfYes("packets that this host sends are never looked at"),
-    ),
+    ("PCAP_FILE", Refused("a capture file opens nothing; spa-knockd explain --pcap reads one")),
+    ("ENABLE_PCAP_PROMISC", RefusedIfYes("packets that are not for this host are not supported")),
+    ("ENABLE_PCAP_ANY_DIRECTION", RefusedIfYes("packets that this host sends are never looked at")),
     ("PCAP_DISPATCH_COUNT", Noted(CAPTURE)),
     ("PCAP_LOOP_SLEEP", Noted(CAPTURE)),
     ("MAX_SNIFF_BYTES", Noted(CAPTURE)),
@@ -150,96 +134,48 @@ pub(super) const SERVER: &[(&str, Fate)] = &[
     ("NFQ_CHAIN", Noted(CAPTURE)),
     ("NFQ_QUEUE_NUMBER", Noted(CAPTURE)),
     ("NFQ_LOOP_SLEEP", Noted(CAPTURE)),
-    (
-        "EXIT_AT_INTF_DOWN",
-        Noted("is not needed, because the daemon waits for its devices"),
-    ),
+    ("EXIT_AT_INTF_DOWN", Noted("is not needed, because the daemon waits for its devices")),
     ("RULES_CHECK_THRESHOLD", Noted(KERNEL)),
     ("FLUSH_IPT_AT_INIT", Noted(KERNEL)),
     ("FLUSH_IPT_AT_EXIT", Noted(KERNEL)),
     ("CMD_EXEC_TIMEOUT", Noted(NO_COMMANDS)),
     ("ENABLE_SPA_OVER_HTTP", NotYetIfYes("knocks over HTTP")),
     ("ALLOW_ANY_USER_AGENT", NotYetIfYes("knocks over HTTP")),
-    (
-        "ENABLE_X_FORWARDED_FOR",
-        NotYetIfYes("the address that an HTTP header names"),
-    ),
+    ("ENABLE_X_FORWARDED_FOR", NotYetIfYes("the address that an HTTP header names")),
     ("ENABLE_TCP_SERVER", NotYetIfYes("knocks over TCP")),
     ("TCPSERV_PORT", Noted(NO_HTTP)),
     ("LOCALE", Silent),
     ("SYSLOG_IDENTITY", Noted(PROCD)),
     ("SYSLOG_FACILITY", Noted(PROCD)),
     ("VERBOSE", Noted("is not imported; see option log_level")),
-    (
-        "ENABLE_RULE_PREPEND",
-        Noted("has no meaning, because sets have no order"),
-    ),
+    ("ENABLE_RULE_PREPEND", Noted("has no meaning, because sets have no order")),
     ("ENABLE_NAT_DNS", Noted(NO_FORWARDING)),
     ("ENABLE_IPT_FORWARDING", NotYetIfYes(FORWARDING)),
-    (
-        "ENABLE_IPT_LOCAL_NAT",
-        NotYetIfYes("redirects on the router itself"),
-    ),
+    ("ENABLE_IPT_LOCAL_NAT", NotYetIfYes("redirects on the router itself")),
     ("ENABLE_IPT_SNAT", NotYetIfYes(FORWARDING)),
     ("SNAT_TRANSLATE_IP", Noted(NO_FORWARDING)),
-    (
-        "ENABLE_IPT_OUTPUT",
-        Noted("has no meaning, because fw4 lets the router's answers out"),
-    ),
+    ("ENABLE_IPT_OUTPUT", Noted("has no meaning, because fw4 lets the router's answers out")),
     ("ENABLE_IPT_COMMENT_CHECK", Silent),
-    (
-        "IPT_INPUT_ACCESS",
-        RefusedUnless("ACCEPT,filter,INPUT,1,FWKNOP_INPUT,1", CHAINS),
-    ),
-    (
-        "IPT_OUTPUT_ACCESS",
-        RefusedUnless("ACCEPT,filter,OUTPUT,1,FWKNOP_OUTPUT,1", CHAINS),
-    ),
-    (
-        "IPT_FORWARD_ACCESS",
-        RefusedUnless("ACCEPT,filter,FORWARD,1,FWKNOP_FORWARD,1", CHAINS),
-    ),
-    (
-        "IPT_DNAT_ACCESS",
-        RefusedUnless("DNAT,nat,PREROUTING,1,FWKNOP_PREROUTING,1", CHAINS),
-    ),
-    (
-        "IPT_SNAT_ACCESS",
-        RefusedUnless("SNAT,nat,POSTROUTING,1,FWKNOP_POSTROUTING,1", CHAINS),
-    ),
-    (
-        "IPT_MASQUERADE_ACCESS",
-        RefusedUnless("MASQUERADE,nat,POSTROUTING,1,FWKNOP_POSTROUTING,1", CHAINS),
-    ),
+    ("IPT_INPUT_ACCESS", RefusedUnless("ACCEPT,filter,INPUT,1,FWKNOP_INPUT,1", CHAINS)),
+    ("IPT_OUTPUT_ACCESS", RefusedUnless("ACCEPT,filter,OUTPUT,1,FWKNOP_OUTPUT,1", CHAINS)),
+    ("IPT_FORWARD_ACCESS", RefusedUnless("ACCEPT,filter,FORWARD,1,FWKNOP_FORWARD,1", CHAINS)),
+    ("IPT_DNAT_ACCESS", RefusedUnless("DNAT,nat,PREROUTING,1,FWKNOP_PREROUTING,1", CHAINS)),
+    ("IPT_SNAT_ACCESS", RefusedUnless("SNAT,nat,POSTROUTING,1,FWKNOP_POSTROUTING,1", CHAINS)),
+    ("IPT_MASQUERADE_ACCESS", RefusedUnless("MASQUERADE,nat,POSTROUTING,1,FWKNOP_POSTROUTING,1", CHAINS)),
     ("ENABLE_FIREWD_FORWARDING", NotYetIfYes(FORWARDING)),
-    (
-        "ENABLE_FIREWD_LOCAL_NAT",
-        NotYetIfYes("redirects on the router itself"),
-    ),
+    ("ENABLE_FIREWD_LOCAL_NAT", NotYetIfYes("redirects on the router itself")),
     ("ENABLE_FIREWD_SNAT", NotYetIfYes(FORWARDING)),
-    (
-        "ENABLE_FIREWD_OUTPUT",
-        Noted("has no meaning, because fw4 lets the router's answers out"),
-    ),
+    ("ENABLE_FIREWD_OUTPUT", Noted("has no meaning, because fw4 lets the router's answers out")),
     ("ENABLE_FIREWD_COMMENT_CHECK", Silent),
     ("FWKNOP_RUN_DIR", Noted(PROCD)),
     ("FWKNOP_CONF_DIR", Noted(PROCD)),
     ("FWKNOP_PID_FILE", Noted(PROCD)),
-    (
-        "DIGEST_FILE",
-        Noted("is not imported; knocks from before the change are too old to be replayed"),
-    ),
-    (
-        "DIGEST_DB_FILE",
-        Noted("is not imported; knocks from before the change are too old to be replayed"),
-    ),
+    ("DIGEST_FILE", Noted("is not imported; knocks from before the change are too old to be replayed")),
+    ("DIGEST_DB_FILE", Noted("is not imported; knocks from before the change are too old to be replayed")),
     ("GPG_HOME_DIR", Noted("has no meaning without GPG")),
     ("GPG_EXE", Noted("has no meaning without GPG")),
     ("SUDO_EXE", Noted(NO_COMMANDS)),
-    (
-        "FIREWALL_EXE",
-        Noted("is not needed, because the daemon speaks to the kernel"),
-    ),
+    ("FIREWALL_EXE", Noted("is not needed, because the daemon speaks to the kernel")),
     ("ENABLE_EXTERNAL_CMDS", Noted(UNREAD)),
     ("EXTERNAL_CMD_OPEN", Noted(UNREAD)),
     ("EXTERNAL_CMD_CLOSE", Noted(UNREAD)),
@@ -274,15 +210,10 @@ pub(super) fn access(name: &str) -> Option<Fate> {
 
 /// What becomes of a variable of fwknopd.conf.
 pub(super) fn server(name: &str) -> Option<Fate> {
-    let family = SERVER_FAMILIES
-        .into_iter()
-        .find(|(start, _)| name.starts_with(start));
+    let family = SERVER_FAMILIES.into_iter().find(|(start, _)| name.starts_with(start));
     find(SERVER, name).or(family.map(|(_, reason)| Refused(reason)))
 }
 
 fn find(table: &[(&str, Fate)], name: &str) -> Option<Fate> {
-    table
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, fate)| *fate)
+    table.iter().find(|(known, _)| *known == name).map(|(_, fate)| *fate)
 }

@@ -17,10 +17,7 @@ use spa_knockd::reason::Reason;
 
 fn filters() -> Vec<Filter> {
     let all = [Transport::Udp, Transport::Tcp, Transport::Icmp];
-    let many: Vec<_> = (0..40)
-        .map(|n| n * 50..=n * 50)
-        .chain([PORT..=PORT])
-        .collect();
+    let many: Vec<_> = (0..40).map(|n| n * 50..=n * 50).chain([PORT..=PORT]).collect();
     vec![
         Filter::new(&[PORT..=PORT], &[Transport::Udp]),
         Filter::new(&[1000..=2000, PORT..=PORT, 1..=1], &all),
@@ -40,27 +37,13 @@ fn wanted(filter: &Filter, verdict: &Result<Datagram<'_>, Reason>) -> bool {
 }
 
 fn outline(verdict: Result<Datagram<'_>, Reason>) -> Expected {
-    verdict.map(|datagram| {
-        (
-            datagram.transport,
-            datagram.destination_port,
-            datagram.payload.len(),
-        )
-    })
+    verdict.map(|datagram| (datagram.transport, datagram.destination_port, datagram.payload.len()))
 }
 
 fn only_family(link: LinkType, packet: &[u8]) -> Vec<Envelope> {
     let mut all = envelopes();
-    let family = if packet[0] >> 4 == 6 {
-        LinkType::Ipv6
-    } else {
-        LinkType::Ipv4
-    };
-    all.push(Envelope {
-        name: "one family".to_owned(),
-        link: family,
-        wrap: Box::new(<[u8]>::to_vec),
-    });
+    let family = if packet[0] >> 4 == 6 { LinkType::Ipv6 } else { LinkType::Ipv4 };
+    all.push(Envelope { name: "one family".to_owned(), link: family, wrap: Box::new(<[u8]>::to_vec) });
     all.retain(|envelope| envelope.link == link);
     all
 }
@@ -68,35 +51,21 @@ fn only_family(link: LinkType, packet: &[u8]) -> Vec<Envelope> {
 #[test]
 fn every_packet_is_read_out_of_every_envelope_and_the_kernel_agrees() {
     for link in LinkType::ALL {
-        let programs: Vec<_> = filters()
-            .into_iter()
-            .map(|filter| (compile(&filter, link), filter))
-            .collect();
+        let programs: Vec<_> = filters().into_iter().map(|filter| (compile(&filter, link), filter)).collect();
         let mut seen = 0;
         for case in cases() {
             for envelope in only_family(link, &case.packet) {
                 let frame = (envelope.wrap)(&case.packet);
                 let verdict = decode(link, &frame);
-                assert_eq!(
-                    outline(verdict),
-                    case.expected,
-                    "{} in {}",
-                    case.name,
-                    envelope.name
-                );
+                assert_eq!(outline(verdict), case.expected, "{} in {}", case.name, envelope.name);
                 for (position, (program, filter)) in programs.iter().enumerate() {
                     let passed = program.filter(&frame);
-                    let told = format!(
-                        "{} in {}, filter {position}: {verdict:?}",
-                        case.name, envelope.name
-                    );
+                    let told = format!("{} in {}, filter {position}: {verdict:?}", case.name, envelope.name);
                     if wanted(filter, &verdict) {
                         assert!(passed, "lost: {told}");
                         seen += 1;
                     } else if passed {
-                        let loose = case.variable_header
-                            || verdict == Err(Reason::FrameMalformed)
-                            || position == 4;
+                        let loose = case.variable_header || verdict == Err(Reason::FrameMalformed) || position == 4;
                         assert!(loose, "let through: {told}");
                     }
                 }
@@ -111,46 +80,27 @@ fn addresses_ports_and_payload_come_out() {
     let frame = ipv4(17, &udp(200));
     let datagram = decode(LinkType::Raw, &frame).unwrap();
     assert_eq!(datagram.source, "192.0.2.1".parse::<IpAddr>().unwrap());
-    assert_eq!(
-        datagram.destination,
-        "198.51.100.2".parse::<IpAddr>().unwrap()
-    );
+    assert_eq!(datagram.destination, "198.51.100.2".parse::<IpAddr>().unwrap());
     assert_eq!(datagram.source_port, 40000);
     assert_eq!(datagram.payload, [b'A'; 200]);
     let frame = ipv6_chain(&[0, 51], 6, &tcp(2, 200));
     let datagram = decode(LinkType::Ipv6, &frame).unwrap();
     assert_eq!(datagram.source, "2001:db8::1".parse::<IpAddr>().unwrap());
-    assert_eq!(
-        datagram.destination,
-        "2001:db8::2".parse::<IpAddr>().unwrap()
-    );
+    assert_eq!(datagram.destination, "2001:db8::2".parse::<IpAddr>().unwrap());
     assert_eq!(datagram.source_port, 40000);
     assert_eq!(datagram.payload, [b'A'; 200]);
 }
 
 #[test]
 fn every_cut_is_told() {
-    for packet in [
-        ipv4_with(17, 2, 0, &udp(140)),
-        ipv6_chain(&[0, 60], 17, &udp(140)),
-        ipv4(6, &tcp(1, 5)),
-    ] {
+    for packet in [ipv4_with(17, 2, 0, &udp(140)), ipv6_chain(&[0, 60], 17, &udp(140)), ipv4(6, &tcp(1, 5))] {
         for link in LinkType::ALL {
             for envelope in only_family(link, &packet) {
                 let frame = (envelope.wrap)(&packet);
-                let trailer = if envelope.name.contains("trailer 4") {
-                    4
-                } else {
-                    0
-                };
+                let trailer = if envelope.name.contains("trailer 4") { 4 } else { 0 };
                 for cut in 0..frame.len() - trailer {
                     let verdict = decode(link, &frame[..cut]);
-                    assert_eq!(
-                        verdict,
-                        Err(Reason::FrameCut),
-                        "{} cut to {cut}",
-                        envelope.name
-                    );
+                    assert_eq!(verdict, Err(Reason::FrameCut), "{} cut to {cut}", envelope.name);
                 }
             }
         }
@@ -177,48 +127,28 @@ fn frames_without_ip_are_told() {
         (LinkType::Loop, [&[2, 0, 0, 0], &packet[..]].concat()),
     ] {
         assert_eq!(decode(link, &frame), Err(Reason::FrameNotIp), "{link:?}");
-        assert!(
-            !filters()
-                .iter()
-                .any(|filter| compile(filter, link).filter(&frame)),
-            "{link:?}"
-        );
+        assert!(!filters().iter().any(|filter| compile(filter, link).filter(&frame)), "{link:?}");
     }
     for (link, frame) in [
-        (
-            LinkType::Ethernet,
-            [&[2; 12], &[0x86, 0xdd][..], &packet].concat(),
-        ),
+        (LinkType::Ethernet, [&[2; 12], &[0x86, 0xdd][..], &packet].concat()),
         (LinkType::Ipv6, packet.clone()),
         (LinkType::Ipv4, ipv6(17, &udp(200))),
         (LinkType::Loop, [&[0, 0, 0, 24], &packet[..]].concat()),
         // A PPPoE length that ends inside the packet, while the frame goes on.
-        (
-            LinkType::PppEther,
-            [&[0x11, 0, 0, 1, 0, 100, 0, 0x21], &packet[..]].concat(),
-        ),
+        (LinkType::PppEther, [&[0x11, 0, 0, 1, 0, 100, 0, 0x21], &packet[..]].concat()),
     ] {
-        assert_eq!(
-            decode(link, &frame),
-            Err(Reason::FrameMalformed),
-            "{link:?}"
-        );
+        assert_eq!(decode(link, &frame), Err(Reason::FrameMalformed), "{link:?}");
     }
 }
 
 #[test]
 fn what_this_host_sent_is_no_knock() {
     for packet in [ipv4(17, &udp(200)), ipv6(17, &udp(200))] {
-        for (link, frame) in [
-            (LinkType::LinuxSll, sll(4, &[0x8100], &packet)),
-            (LinkType::LinuxSll2, sll2(4, &[], &packet)),
-        ] {
+        for (link, frame) in
+            [(LinkType::LinuxSll, sll(4, &[0x8100], &packet)), (LinkType::LinuxSll2, sll2(4, &[], &packet))]
+        {
             assert_eq!(decode(link, &frame), Err(Reason::FrameOutgoing));
-            assert!(
-                !filters()
-                    .iter()
-                    .any(|filter| compile(filter, link).filter(&frame))
-            );
+            assert!(!filters().iter().any(|filter| compile(filter, link).filter(&frame)));
         }
     }
 }
@@ -234,10 +164,7 @@ fn changed_frames_never_panic_leave_the_frame_or_get_lost_in_the_kernel() {
     };
     let cases = cases();
     for link in LinkType::ALL {
-        let programs: Vec<_> = filters()
-            .into_iter()
-            .map(|filter| (compile(&filter, link), filter))
-            .collect();
+        let programs: Vec<_> = filters().into_iter().map(|filter| (compile(&filter, link), filter)).collect();
         let (mut passed, mut honoured) = (0, 0);
         for _ in 0..2_500 {
             let case = &cases[random(cases.len())];
@@ -266,17 +193,10 @@ fn changed_frames_never_panic_leave_the_frame_or_get_lost_in_the_kernel() {
                     assert!(through, "lost: {}: {frame:02x?}", envelope.name);
                 }
                 if through {
-                    assert!(
-                        !matches!(verdict, Err(Reason::FrameNotIp | Reason::FrameOutgoing)),
-                        "{}",
-                        envelope.name
-                    );
+                    assert!(!matches!(verdict, Err(Reason::FrameNotIp | Reason::FrameOutgoing)), "{}", envelope.name);
                 }
             }
         }
-        assert!(
-            honoured > 500 && passed > honoured,
-            "{link:?}: {honoured} of {passed}"
-        );
+        assert!(honoured > 500 && passed > honoured, "{link:?}: {honoured} of {passed}");
     }
 }

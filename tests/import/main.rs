@@ -1,10 +1,6 @@
 //! An fwknop server's files become UCI, and what cannot is named.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a panic is how a test fails"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 mod access;
 mod includes;
@@ -28,8 +24,7 @@ impl Folder {
     fn new(files: &[(&str, &[u8])]) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path =
-            std::env::temp_dir().join(format!("spa-knockd-import-{}-{number}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("spa-knockd-import-{}-{number}", std::process::id()));
         std::fs::create_dir(&path).unwrap();
         let folder = Self(path);
         for (name, text) in files {
@@ -47,10 +42,7 @@ impl Folder {
     /// Imports `access.conf`, and `fwknopd.conf` where there is one.
     fn import(&self) -> Result<Imported, Vec<Problem>> {
         let server = self.0.join("fwknopd.conf");
-        import(
-            &self.0.join("access.conf"),
-            server.exists().then_some(server.as_path()),
-        )
+        import(&self.0.join("access.conf"), server.exists().then_some(server.as_path()))
     }
 }
 
@@ -62,11 +54,7 @@ impl Drop for Folder {
 
 /// Imports these two texts.
 fn both(access: &str, server: &str) -> Result<Imported, Vec<Problem>> {
-    Folder::new(&[
-        ("access.conf", access.as_bytes()),
-        ("fwknopd.conf", server.as_bytes()),
-    ])
-    .import()
+    Folder::new(&[("access.conf", access.as_bytes()), ("fwknopd.conf", server.as_bytes())]).import()
 }
 
 /// The configuration that an access.conf becomes.
@@ -76,28 +64,14 @@ fn access(text: &str) -> Config {
 
 /// What the import's text means; it must be a configuration without faults.
 fn configuration(imported: &Imported) -> Config {
-    parse(imported.uci.as_bytes(), "import")
-        .unwrap_or_else(|faults| panic!("{faults:#?}\n{}", imported.uci))
-        .config
+    parse(imported.uci.as_bytes(), "import").unwrap_or_else(|faults| panic!("{faults:#?}\n{}", imported.uci)).config
 }
 
 /// Demands exactly one problem, with this line and variable, whose text holds the fragment.
-fn demand(
-    problems: Result<Imported, Vec<Problem>>,
-    line: u32,
-    variable: Option<&str>,
-    fragment: &str,
-) {
+fn demand(problems: Result<Imported, Vec<Problem>>, line: u32, variable: Option<&str>, fragment: &str) {
     let problems = problems.unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:#?}");
     let shown = problems[0].to_string();
-    assert_eq!(
-        (problems[0].line, problems[0].variable.as_deref()),
-        (Some(line), variable),
-        "{shown}"
-    );
-    assert!(
-        shown.contains(fragment) && !shown.contains('\n'),
-        "{shown}\nhas no: {fragment}"
-    );
+    assert_eq!((problems[0].line, problems[0].variable.as_deref()), (Some(line), variable), "{shown}");
+    assert!(shown.contains(fragment) && !shown.contains('\n'), "{shown}\nhas no: {fragment}");
 }

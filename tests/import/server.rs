@@ -15,65 +15,34 @@ fn main(server: &str) -> Main {
 #[test]
 fn the_daemon_is_switched_on_with_fwknops_defaults() {
     let main = main("");
-    assert_eq!(
-        (main.networks.as_slice(), main.devices.len()),
-        (&["wan".to_owned()][..], 0)
-    );
-    assert_eq!(
-        (main.ports, main.max_age, main.max_timeout),
-        (vec![62_201..=62_201], 120, 3600)
-    );
+    assert_eq!((main.networks.as_slice(), main.devices.len()), (&["wan".to_owned()][..], 0));
+    assert_eq!((main.ports, main.max_age, main.max_timeout), (vec![62_201..=62_201], 120, 3600));
 }
 
 #[test]
 fn devices_and_ports_move_over() {
     let server = "PCAP_INTF eth1;\nPCAP_FILTER udp port 4000 or udp dst portrange 10000-65535; # as before\nMAX_SPA_PACKET_AGE 300;\n";
     let found = main(server);
-    assert_eq!(
-        (found.devices, found.networks.len()),
-        (vec!["eth1".to_owned()], 0)
-    );
-    assert_eq!(
-        (found.ports, found.max_age),
-        (vec![4000..=4000, 10_000..=65_535], 300)
-    );
+    assert_eq!((found.devices, found.networks.len()), (vec!["eth1".to_owned()], 0));
+    assert_eq!((found.ports, found.max_age), (vec![4000..=4000, 10_000..=65_535], 300));
     for (server, port) in [
-        (
-            "ENABLE_UDP_SERVER Y\nUDPSERV_PORT 4001\nPCAP_FILTER udp port 4002\n",
-            4001,
-        ),
+        ("ENABLE_UDP_SERVER Y\nUDPSERV_PORT 4001\nPCAP_FILTER udp port 4002\n", 4001),
         ("UDPSERV_PORT 4001\nPCAP_FILTER udp port 4002\n", 4002),
         ("UDPSERV_PORT 4001\n", 4001),
         ("ENABLE_UDP_SERVER N\nUDPSERV_PORT 4001\n", 62_201),
-        (
-            "ENABLE_NFQ_CAPTURE Y\nNFQ_PORT 4003\nNFQ_INTERFACE eth2\nPCAP_INTF eth1\n",
-            4003,
-        ),
+        ("ENABLE_NFQ_CAPTURE Y\nNFQ_PORT 4003\nNFQ_INTERFACE eth2\nPCAP_INTF eth1\n", 4003),
         ("ENABLE_NFQ_CAPTURE N\nNFQ_PORT 4003\n", 62_201),
     ] {
         assert_eq!(main(server).ports, [port..=port], "{server}");
     }
-    assert_eq!(
-        main("ENABLE_NFQ_CAPTURE Y\nNFQ_INTERFACE eth2\nPCAP_INTF eth1\n").devices,
-        ["eth2"]
-    );
+    assert_eq!(main("ENABLE_NFQ_CAPTURE Y\nNFQ_INTERFACE eth2\nPCAP_INTF eth1\n").devices, ["eth2"]);
 }
 
 #[test]
 fn a_window_that_was_off_becomes_a_counter() {
-    let imported = both(
-        &access(),
-        "ENABLE_SPA_PACKET_AGING N\nMAX_SPA_PACKET_AGE 60\n",
-    )
-    .unwrap();
+    let imported = both(&access(), "ENABLE_SPA_PACKET_AGING N\nMAX_SPA_PACKET_AGE 60\n").unwrap();
     assert_eq!(configuration(&imported).main.max_age, 0);
-    assert!(
-        imported
-            .uci
-            .contains("# ENABLE_SPA_PACKET_AGING: N becomes max_age '0'"),
-        "{}",
-        imported.uci
-    );
+    assert!(imported.uci.contains("# ENABLE_SPA_PACKET_AGING: N becomes max_age '0'"), "{}", imported.uci);
 }
 
 #[test]
@@ -81,34 +50,14 @@ fn what_cannot_be_honoured_is_named() {
     for (line, variable, fragment) in [
         ("ENABLE_SPA_OVER_HTTP Y", "ENABLE_SPA_OVER_HTTP", "not yet"),
         ("ALLOW_ANY_USER_AGENT Y", "ALLOW_ANY_USER_AGENT", "not yet"),
-        (
-            "ENABLE_X_FORWARDED_FOR Y",
-            "ENABLE_X_FORWARDED_FOR",
-            "not yet",
-        ),
+        ("ENABLE_X_FORWARDED_FOR Y", "ENABLE_X_FORWARDED_FOR", "not yet"),
         ("ENABLE_TCP_SERVER Y", "ENABLE_TCP_SERVER", "not yet"),
-        (
-            "ENABLE_IPT_FORWARDING Y",
-            "ENABLE_IPT_FORWARDING",
-            "not yet",
-        ),
+        ("ENABLE_IPT_FORWARDING Y", "ENABLE_IPT_FORWARDING", "not yet"),
         ("ENABLE_IPT_LOCAL_NAT Y", "ENABLE_IPT_LOCAL_NAT", "not yet"),
         ("ENABLE_IPT_SNAT Y", "ENABLE_IPT_SNAT", "not yet"),
-        (
-            "ENABLE_FIREWD_FORWARDING Y",
-            "ENABLE_FIREWD_FORWARDING",
-            "not yet",
-        ),
-        (
-            "ENABLE_PCAP_PROMISC Y",
-            "ENABLE_PCAP_PROMISC",
-            "not supported",
-        ),
-        (
-            "ENABLE_PCAP_ANY_DIRECTION Y",
-            "ENABLE_PCAP_ANY_DIRECTION",
-            "never looked at",
-        ),
+        ("ENABLE_FIREWD_FORWARDING Y", "ENABLE_FIREWD_FORWARDING", "not yet"),
+        ("ENABLE_PCAP_PROMISC Y", "ENABLE_PCAP_PROMISC", "not supported"),
+        ("ENABLE_PCAP_ANY_DIRECTION Y", "ENABLE_PCAP_ANY_DIRECTION", "never looked at"),
         ("PCAP_FILE /tmp/x.pcap", "PCAP_FILE", "explain --pcap"),
         ("PCAP_INTF any", "PCAP_INTF", "no device"),
         ("PCAP_FILTER tcp port 62201", "PCAP_FILTER", "not yet"),
@@ -120,47 +69,17 @@ fn what_cannot_be_honoured_is_named() {
             "IPT_INPUT_ACCESS",
             "iptables chains do not exist",
         ),
-        (
-            "FIREWD_INPUT_ACCESS ACCEPT, filter, INPUT, 1, FWKNOP_INPUT, 1",
-            "FIREWD_INPUT_ACCESS",
-            "not for firewalld",
-        ),
-        (
-            "IPFW_START_RULE_NUM 10000",
-            "IPFW_START_RULE_NUM",
-            "firewalls of BSD",
-        ),
-        (
-            "PF_ANCHOR_NAME fwknop",
-            "PF_ANCHOR_NAME",
-            "firewalls of BSD",
-        ),
+        ("FIREWD_INPUT_ACCESS ACCEPT, filter, INPUT, 1, FWKNOP_INPUT, 1", "FIREWD_INPUT_ACCESS", "not for firewalld"),
+        ("IPFW_START_RULE_NUM 10000", "IPFW_START_RULE_NUM", "firewalls of BSD"),
+        ("PF_ANCHOR_NAME fwknop", "PF_ANCHOR_NAME", "firewalls of BSD"),
         ("FAULT_INJECTION_TAG x", "FAULT_INJECTION_TAG", "own tests"),
-        (
-            "MAX_SPA_PACKET_AG 60",
-            "MAX_SPA_PACKET_AG",
-            "did you mean MAX_SPA_PACKET_AGE?",
-        ),
+        ("MAX_SPA_PACKET_AG 60", "MAX_SPA_PACKET_AG", "did you mean MAX_SPA_PACKET_AGE?"),
     ] {
-        demand(
-            both(&access(), &format!("# first line\n{line};\n")),
-            2,
-            Some(variable),
-            fragment,
-        );
+        demand(both(&access(), &format!("# first line\n{line};\n")), 2, Some(variable), fragment);
     }
-    demand(
-        both(&access(), "MAX_SPA_PACKET_AGE\n"),
-        1,
-        None,
-        "no variable with a value",
-    );
+    demand(both(&access(), "MAX_SPA_PACKET_AGE\n"), 1, None, "no variable with a value");
     let faults = both(&access(), "MAX_SPA_PACKET_AGE 100001\n").unwrap_err();
-    assert!(
-        faults[0].to_string().contains("0 to 100000"),
-        "{}",
-        faults[0]
-    );
+    assert!(faults[0].to_string().contains("0 to 100000"), "{}", faults[0]);
 }
 
 #[test]
@@ -176,15 +95,7 @@ fn what_changes_nobodys_access_is_at_most_a_note() {
         "ENABLE_NAT_DNS: ",
         "BLACKLIST: was never read",
     ] {
-        assert!(
-            imported.notes.iter().any(|found| found.starts_with(note)),
-            "{note}\n{:#?}",
-            imported.notes
-        );
-        assert!(
-            imported.uci.contains(&format!("\n# {note}")),
-            "{}",
-            imported.uci
-        );
+        assert!(imported.notes.iter().any(|found| found.starts_with(note)), "{note}\n{:#?}", imported.notes);
+        assert!(imported.uci.contains(&format!("\n# {note}")), "{}", imported.uci);
     }
 }

@@ -26,18 +26,12 @@ pub(crate) struct Keys {
 impl Keys {
     /// Both keys in base64.
     pub(crate) fn base64(encryption: &str, hmac: &str) -> Self {
-        Self {
-            encryption: Key::Base64(encryption.to_owned()),
-            hmac: Some(Key::Base64(hmac.to_owned())),
-        }
+        Self { encryption: Key::Base64(encryption.to_owned()), hmac: Some(Key::Base64(hmac.to_owned())) }
     }
 
     /// Both keys as passphrases.
     pub(crate) fn passphrases(encryption: &str, hmac: &str) -> Self {
-        Self {
-            encryption: Key::Passphrase(encryption.to_owned()),
-            hmac: Some(Key::Passphrase(hmac.to_owned())),
-        }
+        Self { encryption: Key::Passphrase(encryption.to_owned()), hmac: Some(Key::Passphrase(hmac.to_owned())) }
     }
 
     /// The client's options for these keys.
@@ -114,11 +108,7 @@ impl Lab {
 
 /// The client's command line with these keys.
 pub(crate) fn command_line(keys: &Keys, args: &[&str]) -> Vec<String> {
-    let mut line = vec![
-        "fwknop".to_owned(),
-        "--no-rc-file".into(),
-        "--no-save-args".into(),
-    ];
+    let mut line = vec!["fwknop".to_owned(), "--no-rc-file".into(), "--no-save-args".into()];
     line.extend(args.iter().copied().map(str::to_owned));
     line.extend(keys.args());
     line

@@ -21,26 +21,14 @@ pub(crate) fn program() -> PathBuf {
     }
     // An example stands in a directory below the program's.
     let exe = std::env::current_exe().expect("the name of this program");
-    let path = exe
-        .parent()
-        .and_then(std::path::Path::parent)
-        .expect("the build directory")
-        .join("spa-knockd");
-    assert!(
-        path.exists(),
-        "{} is missing: run `cargo build`",
-        path.display()
-    );
+    let path = exe.parent().and_then(std::path::Path::parent).expect("the build directory").join("spa-knockd");
+    assert!(path.exists(), "{} is missing: run `cargo build`", path.display());
     path
 }
 
 /// Runs `spa-knockd` outside the lab to its end.
 pub(crate) fn spa_knockd(args: &[&str]) -> Output {
-    Command::new(program())
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .expect("run spa-knockd")
+    Command::new(program()).args(args).stdin(Stdio::null()).output().expect("run spa-knockd")
 }
 
 /// Two fresh keys from `spa-knockd keygen`.
@@ -130,11 +118,7 @@ impl Lab {
 impl Daemon {
     /// Starts the command and collects what it prints.
     pub(crate) fn spawn(mut command: Command, config: &str) -> Self {
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("start the daemon");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("start the daemon");
         let stderr = child.stderr.take().expect("the daemon's stderr");
         let log = Arc::new(Mutex::new(String::new()));
         let reader = thread::spawn({
@@ -147,12 +131,7 @@ impl Daemon {
                 }
             }
         });
-        Self {
-            child,
-            log,
-            reader: Some(reader),
-            secrets: secrets(config),
-        }
+        Self { child, log, reader: Some(reader), secrets: secrets(config) }
     }
 
     /// Waits for the line that says that a knock would be honoured.
@@ -165,22 +144,13 @@ impl Daemon {
         let start = std::time::Instant::now();
         loop {
             let log = self.log();
-            if log
-                .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .any(|found| found == word)
-            {
+            if log.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|found| found == word) {
                 return;
             }
             if let Some(status) = self.child.try_wait().expect("look after the daemon") {
-                panic!(
-                    "the daemon ended with {status} before it said {word}:\n{}",
-                    self.finish()
-                );
+                panic!("the daemon ended with {status} before it said {word}:\n{}", self.finish());
             }
-            assert!(
-                start.elapsed() < DEADLINE,
-                "the daemon never said {word}:\n{log}"
-            );
+            assert!(start.elapsed() < DEADLINE, "the daemon never said {word}:\n{log}");
             thread::sleep(Duration::from_millis(2));
         }
     }
@@ -218,9 +188,7 @@ impl Daemon {
 
     /// Waits until the daemon has ended by itself.
     pub(crate) fn wait_exit(&mut self) -> ExitStatus {
-        wait_for("end of the daemon", DEADLINE, || {
-            self.child.try_wait().expect("look after the daemon")
-        })
+        wait_for("end of the daemon", DEADLINE, || self.child.try_wait().expect("look after the daemon"))
     }
 
     /// The whole log of a daemon that has ended; panics if a secret is in it.
@@ -230,10 +198,7 @@ impl Daemon {
         }
         let log = self.log();
         for secret in &self.secrets {
-            assert!(
-                !log.contains(secret.as_str()),
-                "a secret stands in the log:\n{log}"
-            );
+            assert!(!log.contains(secret.as_str()), "a secret stands in the log:\n{log}");
         }
         log
     }

@@ -36,8 +36,7 @@ impl Lab {
                 Some(NETFILTER),
             )
             .expect("open netlink");
-            rustix::net::bind(&socket, &SocketAddrNetlink::new(0, GROUP_NFTABLES))
-                .expect("join the nftables group");
+            rustix::net::bind(&socket, &SocketAddrNetlink::new(0, GROUP_NFTABLES)).expect("join the nftables group");
             Watcher(socket)
         })
     }
@@ -52,8 +51,7 @@ impl Watcher {
             return None;
         }
         let mut bytes = [0; 65536];
-        let (length, _) =
-            rustix::net::recv(&self.0, &mut bytes[..], RecvFlags::empty()).expect("read netlink");
+        let (length, _) = rustix::net::recv(&self.0, &mut bytes[..], RecvFlags::empty()).expect("read netlink");
         Some(kinds(&bytes[..length]))
     }
 

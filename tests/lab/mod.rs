@@ -10,10 +10,7 @@
 //!
 //! Every lab has namespaces of its own, so tests may run side by side. They go when the lab is
 //! dropped, also by a panic; what a killed test left behind goes when the next lab is made.
-#![allow(
-    dead_code,
-    reason = "each test program that includes the lab uses a part of it"
-)]
+#![allow(dead_code, reason = "each test program that includes the lab uses a part of it")]
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -93,28 +90,20 @@ impl Lab {
     /// Builds the three namespaces; panics with one line where that is not permitted.
     pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        assert!(
-            rustix::process::geteuid().is_root(),
-            "the lab needs root: run `sudo -E make test`"
-        );
+        assert!(rustix::process::geteuid().is_root(), "the lab needs root: run `sudo -E make test`");
         clear_stale();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{PREFIX}-{}-{count}", std::process::id());
         let dir = std::env::temp_dir().join(&name);
         fs::create_dir_all(&dir).expect("make the lab's directory");
-        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755))
-            .expect("open the lab's directory");
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).expect("open the lab's directory");
         let lab = Self { name, dir };
         for place in Place::ALL {
             ip_batch(&[], &format!("netns add {}", lab.netns(place)));
             // Link-local addresses are usable at once, too: neighbours are asked from them.
             lab.within(place, || set_sysctl("ipv6/conf/default/accept_dad", "0"));
         }
-        let (wan, router, lan) = (
-            lab.netns(Place::Wan),
-            lab.netns(Place::Router),
-            lab.netns(Place::Lan),
-        );
+        let (wan, router, lan) = (lab.netns(Place::Wan), lab.netns(Place::Router), lab.netns(Place::Lan));
         ip_batch(
             &["-n", &router],
             &format!(
@@ -167,19 +156,13 @@ impl Lab {
     /// A program that will run in the place.
     pub(crate) fn command(&self, place: Place, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new("ip");
-        command
-            .args(["netns", "exec", &self.netns(place), program])
-            .args(args)
-            .stdin(Stdio::null());
+        command.args(["netns", "exec", &self.netns(place), program]).args(args).stdin(Stdio::null());
         command
     }
 
     /// Runs a program in the place to its end and gives its output; panics unless it succeeded.
     pub(crate) fn run(&self, place: Place, program: &str, args: &[&str]) -> String {
-        let out = self
-            .command(place, program, args)
-            .output()
-            .expect("run ip netns exec");
+        let out = self.command(place, program, args).output().expect("run ip netns exec");
         assert!(
             out.status.success(),
             "{program} {args:?} in {place:?}: {}{}",
@@ -191,17 +174,13 @@ impl Lab {
 
     /// Runs the closure on a thread that stands in the place: sockets made there belong there.
     pub(crate) fn within<T: Send>(&self, place: Place, work: impl FnOnce() -> T + Send) -> T {
-        let netns = fs::File::open(format!("/run/netns/{}", self.netns(place)))
-            .expect("open the namespace");
+        let netns = fs::File::open(format!("/run/netns/{}", self.netns(place))).expect("open the namespace");
         thread::scope(|scope| {
             scope
                 .spawn(move || {
                     let network = rustix::thread::LinkNameSpaceType::Network;
-                    rustix::thread::move_into_link_name_space(
-                        std::os::fd::AsFd::as_fd(&netns),
-                        Some(network),
-                    )
-                    .expect("enter the namespace");
+                    rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&netns), Some(network))
+                        .expect("enter the namespace");
                     work()
                 })
                 .join()
@@ -251,11 +230,7 @@ fn ip_batch(args: &[&str], commands: &str) {
     stdin.write_all(commands.as_bytes()).expect("write to ip");
     drop(stdin);
     let out = child.wait_with_output().expect("wait for ip");
-    assert!(
-        out.status.success(),
-        "ip {args:?}: {}\n{commands}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    assert!(out.status.success(), "ip {args:?}: {}\n{commands}", String::from_utf8_lossy(&out.stderr));
 }
 
 /// Removes what labs of processes that no longer live have left.
@@ -297,8 +272,5 @@ fn remove_netns(name: &str) {
             }
         }
     }
-    let _ = Command::new("ip")
-        .args(["netns", "del", name])
-        .stderr(Stdio::null())
-        .status();
+    let _ = Command::new("ip").args(["netns", "del", name]).stderr(Stdio::null()).status();
 }

@@ -41,16 +41,12 @@ impl Lab {
 
     /// The element with this key in this set, whatever the table.
     pub(crate) fn element(&self, set: &str, key: &[&str]) -> Option<Element> {
-        self.elements()
-            .into_iter()
-            .find(|element| element.set == set && element.key == key)
+        self.elements().into_iter().find(|element| element.set == set && element.key == key)
     }
 
     /// Waits until the set holds the element.
     pub(crate) fn wait_element(&self, set: &str, key: &[&str]) -> Element {
-        wait_for(&format!("{key:?} in {set}"), Duration::from_secs(3), || {
-            self.element(set, key)
-        })
+        wait_for(&format!("{key:?} in {set}"), Duration::from_secs(3), || self.element(set, key))
     }
 
     /// Loads a ruleset in nft's language into the router.
@@ -66,10 +62,7 @@ fn read(set: &Value, element: &Value) -> Element {
     let element = element.get(0).unwrap_or(element);
     let body = element.get("elem").unwrap_or(element);
     let value = body.get("val").unwrap_or(body);
-    let parts = value["concat"]
-        .as_array()
-        .cloned()
-        .unwrap_or_else(|| vec![value.clone()]);
+    let parts = value["concat"].as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
     Element {
         table: set["table"].as_str().unwrap_or_default().to_owned(),
         set: set["name"].as_str().unwrap_or_default().to_owned(),
@@ -85,11 +78,7 @@ fn part(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Object(object) => match object.get("prefix") {
-            Some(prefix) => format!(
-                "{}/{}",
-                prefix["addr"].as_str().unwrap_or_default(),
-                prefix["len"]
-            ),
+            Some(prefix) => format!("{}/{}", prefix["addr"].as_str().unwrap_or_default(), prefix["len"]),
             None => value.to_string(),
         },
         other => other.to_string(),

@@ -43,9 +43,7 @@ impl Lab {
         self.within(place, || {
             let socket = UdpSocket::bind((from, 0)).expect("bind the asker");
             socket.connect(to).expect("aim the asker");
-            socket
-                .set_read_timeout(Some(PATIENCE))
-                .expect("limit the wait");
+            socket.set_read_timeout(Some(PATIENCE)).expect("limit the wait");
             socket.send(b"hello").expect("ask");
             match socket.recv(&mut [0; 16]) {
                 Ok(_) => Door::Open,
@@ -56,12 +54,7 @@ impl Lab {
     }
 
     /// Connects from this address.
-    pub(crate) fn connect(
-        &self,
-        place: Place,
-        from: IpAddr,
-        to: SocketAddr,
-    ) -> io::Result<TcpStream> {
+    pub(crate) fn connect(&self, place: Place, from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
         self.within(place, || connect_from(from, to))
     }
 
@@ -87,10 +80,7 @@ impl Lab {
                 }
             }
         });
-        Server {
-            stop: Stop::Tcp(socket),
-            thread: Some(thread),
-        }
+        Server { stop: Stop::Tcp(socket), thread: Some(thread) }
     }
 
     /// Sends back what arrives on this UDP port, on the first address that the kernel picks.
@@ -107,22 +97,15 @@ impl Lab {
                 }
             }
         });
-        Server {
-            stop: Stop::Udp(socket),
-            thread: Some(thread),
-        }
+        Server { stop: Stop::Udp(socket), thread: Some(thread) }
     }
 }
 
 /// Says something through the connection and hears whether it comes back.
 pub(crate) fn echoes(stream: &mut TcpStream, words: &str) -> bool {
     let mut heard = vec![0; words.len()];
-    stream
-        .set_read_timeout(Some(PATIENCE))
-        .expect("limit the wait");
-    stream.write_all(words.as_bytes()).is_ok()
-        && stream.read_exact(&mut heard).is_ok()
-        && heard == words.as_bytes()
+    stream.set_read_timeout(Some(PATIENCE)).expect("limit the wait");
+    stream.write_all(words.as_bytes()).is_ok() && stream.read_exact(&mut heard).is_ok() && heard == words.as_bytes()
 }
 
 /// A server of the lab; it ends when this is dropped.
@@ -163,11 +146,7 @@ fn echo(mut stream: TcpStream) {
 
 /// What `TcpStream::connect_timeout` does, from an address of one's own choice.
 fn connect_from(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
-    let family = if to.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
+    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     rustix::net::bind(&socket, &SocketAddr::new(from, 0))?;

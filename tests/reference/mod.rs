@@ -1,9 +1,5 @@
 //! Transactions as libnftnl writes them.
-#![allow(
-    unsafe_code,
-    unreachable_pub,
-    reason = "libnftnl is a C library, called here alone"
-)]
+#![allow(unsafe_code, unreachable_pub, reason = "libnftnl is a C library, called here alone")]
 
 use std::ffi::{CString, c_void};
 
@@ -45,13 +41,9 @@ pub struct Reference {
 
 impl Reference {
     pub fn new(sequence: u32) -> Self {
-        let mut reference = Self {
-            bytes: Vec::new(),
-            sequence,
-        };
+        let mut reference = Self { bytes: Vec::new(), sequence };
         // SAFETY: the buffer is far larger than the message.
-        reference
-            .push(|buffer, sequence| unsafe { sys::nftnl_batch_begin(buffer.cast(), sequence) });
+        reference.push(|buffer, sequence| unsafe { sys::nftnl_batch_begin(buffer.cast(), sequence) });
         reference
     }
 
@@ -71,9 +63,7 @@ impl Reference {
     fn change(&mut self, kind: u16, flags: u16, payload: impl FnOnce(*mut nlmsghdr)) {
         self.push(|buffer, sequence| {
             // SAFETY: the buffer is far larger than the header.
-            let header = unsafe {
-                sys::nftnl_nlmsg_build_hdr(buffer.cast(), kind, INET, REQUEST | flags, sequence)
-            };
+            let header = unsafe { sys::nftnl_nlmsg_build_hdr(buffer.cast(), kind, INET, REQUEST | flags, sequence) };
             payload(header);
             header
         });
@@ -150,14 +140,7 @@ impl Reference {
         });
     }
 
-    pub fn rule(
-        &mut self,
-        kind: u16,
-        flags: u16,
-        table: &str,
-        chain: &str,
-        expressions: &[Expression],
-    ) {
+    pub fn rule(&mut self, kind: u16, flags: u16, table: &str, chain: &str, expressions: &[Expression]) {
         let (table, chain) = (text(table), text(chain));
         self.change(kind, flags, |header| {
             // SAFETY: the rule lives from alloc to free and owns its expressions; the rest is copied.
@@ -205,12 +188,7 @@ impl Reference {
                 sys::nftnl_set_set_str(set, attr(sys::NFTNL_SET_NAME), name.as_ptr());
                 let made = sys::nftnl_set_elem_alloc();
                 let put = |number, bytes: &[u8]| {
-                    sys::nftnl_set_elem_set(
-                        made,
-                        attr(number),
-                        bytes.as_ptr().cast(),
-                        length(bytes),
-                    );
+                    sys::nftnl_set_elem_set(made, attr(number), bytes.as_ptr().cast(), length(bytes));
                 };
                 put(sys::NFTNL_SET_ELEM_KEY, element.key().bytes());
                 if let Some(end) = element.key_end() {
@@ -225,12 +203,7 @@ impl Reference {
                     sys::nftnl_udata_put_strz(userdata, 0, text(comment).as_ptr());
                     let bytes = sys::nftnl_udata_buf_data(userdata);
                     let length = sys::nftnl_udata_buf_len(userdata);
-                    sys::nftnl_set_elem_set(
-                        made,
-                        attr(sys::NFTNL_SET_ELEM_USERDATA),
-                        bytes,
-                        length,
-                    );
+                    sys::nftnl_set_elem_set(made, attr(sys::NFTNL_SET_ELEM_USERDATA), bytes, length);
                     sys::nftnl_udata_buf_free(userdata);
                 }
                 sys::nftnl_set_elem_add(set, made);
@@ -253,10 +226,7 @@ impl Expression {
         Self {
             name,
             numbers: numbers.to_vec(),
-            values: values
-                .iter()
-                .map(|(at, value)| (*at, value.to_vec()))
-                .collect(),
+            values: values.iter().map(|(at, value)| (*at, value.to_vec())).collect(),
         }
     }
 
@@ -279,14 +249,7 @@ impl Expression {
 }
 
 fn meta(key: u32, register: u32) -> Expression {
-    Expression::new(
-        "meta",
-        &[
-            (sys::NFTNL_EXPR_META_KEY, key),
-            (sys::NFTNL_EXPR_META_DREG, register),
-        ],
-        &[],
-    )
+    Expression::new("meta", &[(sys::NFTNL_EXPR_META_KEY, key), (sys::NFTNL_EXPR_META_DREG, register)], &[])
 }
 
 fn payload(base: u32, offset: u32, length: u32, register: u32) -> Expression {
@@ -305,43 +268,22 @@ fn payload(base: u32, offset: u32, length: u32, register: u32) -> Expression {
 fn compare(operation: u32, value: &[u8]) -> Expression {
     Expression::new(
         "cmp",
-        &[
-            (sys::NFTNL_EXPR_CMP_SREG, 1),
-            (sys::NFTNL_EXPR_CMP_OP, operation),
-        ],
+        &[(sys::NFTNL_EXPR_CMP_SREG, 1), (sys::NFTNL_EXPR_CMP_OP, operation)],
         &[(sys::NFTNL_EXPR_CMP_DATA, value)],
     )
 }
 
 fn accept() -> Expression {
-    Expression::new(
-        "immediate",
-        &[
-            (sys::NFTNL_EXPR_IMM_DREG, 0),
-            (sys::NFTNL_EXPR_IMM_VERDICT, 1),
-        ],
-        &[],
-    )
+    Expression::new("immediate", &[(sys::NFTNL_EXPR_IMM_DREG, 0), (sys::NFTNL_EXPR_IMM_VERDICT, 1)], &[])
 }
 
 pub fn known() -> Vec<Expression> {
     vec![
-        Expression::new(
-            "ct",
-            &[(sys::NFTNL_EXPR_CT_KEY, 0), (sys::NFTNL_EXPR_CT_DREG, 1)],
-            &[],
-        ),
+        Expression::new("ct", &[(sys::NFTNL_EXPR_CT_KEY, 0), (sys::NFTNL_EXPR_CT_DREG, 1)], &[]),
         Expression::new(
             "bitwise",
-            &[
-                (sys::NFTNL_EXPR_BITWISE_SREG, 1),
-                (sys::NFTNL_EXPR_BITWISE_DREG, 1),
-                (sys::NFTNL_EXPR_BITWISE_LEN, 4),
-            ],
-            &[
-                (sys::NFTNL_EXPR_BITWISE_MASK, &6u32.to_ne_bytes()),
-                (sys::NFTNL_EXPR_BITWISE_XOR, &[0; 4]),
-            ],
+            &[(sys::NFTNL_EXPR_BITWISE_SREG, 1), (sys::NFTNL_EXPR_BITWISE_DREG, 1), (sys::NFTNL_EXPR_BITWISE_LEN, 4)],
+            &[(sys::NFTNL_EXPR_BITWISE_MASK, &6u32.to_ne_bytes()), (sys::NFTNL_EXPR_BITWISE_XOR, &[0; 4])],
         ),
         compare(1, &[0; 4]),
         accept(),
@@ -350,16 +292,8 @@ pub fn known() -> Vec<Expression> {
 
 /// The registers are those that `nft --debug=netlink` shows for the same rules.
 pub fn members(set: Set, id: u32) -> Vec<Expression> {
-    let (family, source, destination, size) = if set.is_v6() {
-        (10, 8, 24, 16)
-    } else {
-        (2, 12, 16, 4)
-    };
-    let mut rule = vec![
-        meta(15, 1),
-        compare(0, &[family]),
-        payload(1, source, size, 1),
-    ];
+    let (family, source, destination, size) = if set.is_v6() { (10, 8, 24, 16) } else { (2, 12, 16, 4) };
+    let mut rule = vec![meta(15, 1), compare(0, &[family]), payload(1, source, size, 1)];
     let (to, proto, port) = match set {
         Set::In4 | Set::Net4 => (None, 9, 10),
         Set::In6 | Set::Net6 => (None, 2, 13),
@@ -373,10 +307,7 @@ pub fn members(set: Set, id: u32) -> Vec<Expression> {
     name.push(0);
     rule.push(Expression::new(
         "lookup",
-        &[
-            (sys::NFTNL_EXPR_LOOKUP_SREG, 1),
-            (sys::NFTNL_EXPR_LOOKUP_SET_ID, id),
-        ],
+        &[(sys::NFTNL_EXPR_LOOKUP_SREG, 1), (sys::NFTNL_EXPR_LOOKUP_SET_ID, id)],
         &[(sys::NFTNL_EXPR_LOOKUP_SET, &name)],
     ));
     rule.push(accept());
@@ -389,11 +320,7 @@ pub fn reject(protocol: u8, port: u16, kind: u32, code: u8) -> Vec<Expression> {
         compare(0, &[protocol]),
         payload(2, 2, 2, 1),
         compare(0, &port.to_be_bytes()),
-        Expression::new(
-            "reject",
-            &[(sys::NFTNL_EXPR_REJECT_TYPE, kind)],
-            &[(sys::NFTNL_EXPR_REJECT_CODE, &[code])],
-        ),
+        Expression::new("reject", &[(sys::NFTNL_EXPR_REJECT_TYPE, kind)], &[(sys::NFTNL_EXPR_REJECT_CODE, &[code])]),
     ]
 }
 
@@ -405,10 +332,7 @@ pub fn jump(chain: &str) -> Vec<Expression> {
         compare(0, b"wan0\0\0\0\0\0\0\0\0\0\0\0\0"),
         Expression::new(
             "immediate",
-            &[
-                (sys::NFTNL_EXPR_IMM_DREG, 0),
-                (sys::NFTNL_EXPR_IMM_VERDICT, 0xffff_fffd),
-            ],
+            &[(sys::NFTNL_EXPR_IMM_DREG, 0), (sys::NFTNL_EXPR_IMM_VERDICT, 0xffff_fffd)],
             &[(sys::NFTNL_EXPR_IMM_CHAIN, &name)],
         ),
     ]

@@ -80,12 +80,7 @@ pub fn encode(bytes: &[u8], text: &mut String) {
             *to = *from;
         }
         let word = u32::from_be_bytes(padded);
-        text.extend(
-            [18_u32, 12, 6, 0]
-                .into_iter()
-                .take(group.len() + 1)
-                .map(|shift| character(word >> shift)),
-        );
+        text.extend([18_u32, 12, 6, 0].into_iter().take(group.len() + 1).map(|shift| character(word >> shift)));
     }
 }
 
@@ -93,9 +88,7 @@ pub fn encode(bytes: &[u8], text: &mut String) {
 #[must_use]
 pub fn encode_option(bytes: &[u8]) -> Zeroizing<String> {
     // The padding has its room from the start: a buffer that grew would leave its old half behind, unwiped.
-    let mut text = Zeroizing::new(String::with_capacity(
-        encoded_len(bytes.len()).next_multiple_of(4),
-    ));
+    let mut text = Zeroizing::new(String::with_capacity(encoded_len(bytes.len()).next_multiple_of(4)));
     encode(bytes, &mut text);
     while !text.len().is_multiple_of(4) {
         text.push('=');
@@ -105,10 +98,7 @@ pub fn encode_option(bytes: &[u8]) -> Zeroizing<String> {
 
 /// What a character stands for, or [`NOTHING`].
 fn value(character: u8) -> u8 {
-    VALUES
-        .get(usize::from(character))
-        .copied()
-        .unwrap_or(NOTHING)
+    VALUES.get(usize::from(character)).copied().unwrap_or(NOTHING)
 }
 
 #[expect(
@@ -129,10 +119,7 @@ const fn values() -> [u8; 256] {
 /// The character for the lowest six bits.
 fn character(word: u32) -> char {
     let [.., low] = word.to_be_bytes();
-    ALPHABET
-        .get(usize::from(low & 0x3f))
-        .copied()
-        .map_or('A', char::from)
+    ALPHABET.get(usize::from(low & 0x3f)).copied().map_or('A', char::from)
 }
 
 #[cfg(test)]
@@ -168,22 +155,12 @@ mod tests {
 
     #[test]
     fn every_byte_is_a_character_or_refused() {
-        let characters: Vec<u8> = (0..=u8::MAX)
-            .filter(|&byte| is_text(&[b'A', byte, b'/']))
-            .collect();
+        let characters: Vec<u8> = (0..=u8::MAX).filter(|&byte| is_text(&[b'A', byte, b'/'])).collect();
         assert_eq!(characters.len(), 64);
-        assert!(
-            characters
-                .iter()
-                .all(|character| ALPHABET.contains(character))
-                && is_text(&characters)
-        );
+        assert!(characters.iter().all(|character| ALPHABET.contains(character)) && is_text(&characters));
         for byte in 0..=u8::MAX {
             let mut out = [0; 3];
-            assert_eq!(
-                decode([b'A', b'A', b'A', byte], &mut out).is_some(),
-                is_text(&[byte])
-            );
+            assert_eq!(decode([b'A', b'A', b'A', byte], &mut out).is_some(), is_text(&[byte]));
         }
         for (number, &byte) in (0_u8..).zip(ALPHABET) {
             assert_eq!(value(byte), number);
@@ -193,14 +170,10 @@ mod tests {
 
     #[test]
     fn only_the_one_canonical_text_is_taken() {
-        for wrong in [
-            "A", "Zg=", "Zg==", "Zh", "Zm9", "Zm9vY", "Zm9vYmF", "Zm 8", "Zm-_", "Zm8\n",
-        ] {
+        for wrong in ["A", "Zg=", "Zg==", "Zh", "Zm9", "Zm9vY", "Zm9vYmF", "Zm 8", "Zm-_", "Zm8\n"] {
             assert!(decode_vec(wrong).is_none(), "{wrong:?}");
         }
-        for wrong in [
-            "Zg=", "Zg===", "=", "==", "====", "Zm9v=", "Zm9v====", "Zm=8", "Zh==", "=Zg=",
-        ] {
+        for wrong in ["Zg=", "Zg===", "=", "==", "====", "Zm9v=", "Zm9v====", "Zm=8", "Zh==", "=Zg="] {
             assert!(decode_option(wrong).is_none(), "{wrong:?}");
         }
     }

@@ -47,10 +47,7 @@ impl Output {
         if let Some(front) = bytes.get_mut(..digest.len()) {
             front.copy_from_slice(digest);
         }
-        Self {
-            bytes,
-            size: digest.len(),
-        }
+        Self { bytes, size: digest.len() }
     }
 
     /// The digest.

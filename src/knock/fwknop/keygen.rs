@@ -10,11 +10,7 @@ use crate::limits::KEY_MAX;
 /// # Errors
 /// The system's, where it has no random numbers.
 pub fn generate(digest: DigestType) -> Result<KeySet, getrandom::Error> {
-    Ok(KeySet {
-        mode: Mode::Cbc,
-        key: random(KEY_MAX)?,
-        hmac: Some((digest, random(hmac_key_len(digest))?)),
-    })
+    Ok(KeySet { mode: Mode::Cbc, key: random(KEY_MAX)?, hmac: Some((digest, random(hmac_key_len(digest))?)) })
 }
 
 /// The HMAC key's length, in bytes: fwknop's where it has one; for SHA-3, for which its tool fails, that of SHA-256.
@@ -54,10 +50,7 @@ mod tests {
                     let option = key.to_base64();
                     assert_eq!(option.len(), key.bytes().len().div_ceil(3) * 4);
                     assert_eq!(Secret::from_base64(&option), Some(key.clone()));
-                    assert_eq!(
-                        Secret::from_base64(option.trim_end_matches('=')),
-                        Some(key.clone())
-                    );
+                    assert_eq!(Secret::from_base64(option.trim_end_matches('=')), Some(key.clone()));
                     assert_eq!(Secret::from_base64(&format!("{}=", *option)), None);
                     assert!(seen.insert(key.bytes().to_vec()));
                 }

@@ -66,15 +66,8 @@ pub enum DigestType {
 
 impl DigestType {
     /// Every digest, in fwknop's order.
-    pub const ALL: [Self; 7] = [
-        Self::Md5,
-        Self::Sha1,
-        Self::Sha256,
-        Self::Sha384,
-        Self::Sha512,
-        Self::Sha3_256,
-        Self::Sha3_512,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Md5, Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512, Self::Sha3_256, Self::Sha3_512];
 
     /// The spelling of fwknop's configuration files, in lower case.
     #[must_use]
@@ -122,14 +115,7 @@ pub enum Mode {
 
 impl Mode {
     /// Every mode.
-    pub const ALL: [Self; 6] = [
-        Self::Cbc,
-        Self::Cfb,
-        Self::Ofb,
-        Self::Ctr,
-        Self::Ecb,
-        Self::Legacy,
-    ];
+    pub const ALL: [Self; 6] = [Self::Cbc, Self::Cfb, Self::Ofb, Self::Ctr, Self::Ecb, Self::Legacy];
 
     /// The spelling of the configuration, in lower case.
     #[must_use]

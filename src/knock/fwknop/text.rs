@@ -44,18 +44,10 @@ mod tests {
     #[test]
     fn the_gate_tests_size_then_prefix_then_alphabet() {
         let junk = [b'x'; PACKET_MAX + 1];
-        for (length, verdict) in [
-            (0, Err(Reason::Size)),
-            (139, Err(Reason::Size)),
-            (140, Ok(())),
-            (1500, Ok(())),
-            (1501, Err(Reason::Size)),
-        ] {
-            assert_eq!(
-                SpaText::parse(&junk[..length]).map(|_| ()),
-                verdict,
-                "{length}"
-            );
+        for (length, verdict) in
+            [(0, Err(Reason::Size)), (139, Err(Reason::Size)), (140, Ok(())), (1500, Ok(())), (1501, Err(Reason::Size))]
+        {
+            assert_eq!(SpaText::parse(&junk[..length]).map(|_| ()), verdict, "{length}");
         }
         let mut prefixed = [b'='; 200];
         assert_eq!(SpaText::parse(&prefixed), Err(Reason::Base64));
@@ -70,11 +62,7 @@ mod tests {
             for wrong in [0, b'\n', b' ', b'=', b'-', b'_', 0x80, 0xff] {
                 let mut payload = [b'A'; 140];
                 payload[at] = wrong;
-                assert_eq!(
-                    SpaText::parse(&payload),
-                    Err(Reason::Base64),
-                    "{wrong} at {at}"
-                );
+                assert_eq!(SpaText::parse(&payload), Err(Reason::Base64), "{wrong} at {at}");
             }
         }
     }
