@@ -57,6 +57,9 @@ pub struct Verdict {
     pub entry: Option<Entry>,
 }
 
+/// Hears of each stanza that was asked, and what it said.
+pub type Listener<'a> = dyn FnMut(&Arc<str>, Result<(), Reason>) + 'a;
+
 /// One enabled stanza, ready to judge.
 struct Stanza {
     access: Access,
@@ -186,7 +189,7 @@ impl Engine {
         datagram: &Datagram<'_>,
         clock: Clock,
         is_own: &dyn Fn(IpAddr) -> bool,
-        each: &mut dyn FnMut(&Arc<str>, Result<(), Reason>),
+        each: &mut Listener<'_>,
     ) -> Verdict {
         let mut verdict = Verdict { outcome: Err(Reason::Size), access: None, fields: None, entry: None };
         let text = match SpaText::parse(datagram.payload) {

@@ -1,5 +1,13 @@
 //! Every recorded packet of fwknop goes the way of a user: its access.conf through `import`, then through `explain`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a panic is how a test fails"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

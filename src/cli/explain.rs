@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     /// the packet's source address (default 192.0.2.1)
     #[argh(option, default = "IpAddr::from([192, 0, 2, 1])")]
     src: IpAddr,
-    /// the packet's destination address (default 192.0.2.2, or 2001:db8::2 where the source is IPv6)
+    /// the packet's destination address (default: a documentation address of the family of the source)
     #[argh(option)]
     dst: Option<IpAddr>,
     /// its transport: udp, tcp or icmp (default udp)

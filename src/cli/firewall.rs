@@ -34,7 +34,7 @@ struct Show {
     interface: Vec<String>,
 }
 
-/// delete table inet spa_knockd: what it guarded is then open or closed as the rest of the ruleset says
+/// delete the table of standalone mode: what it guarded is then open or closed as the rest of the ruleset says
 #[derive(FromArgs)]
 #[argh(subcommand, name = "remove")]
 struct Remove {}

@@ -22,8 +22,11 @@ use spa_knockd::daemon::store::Places;
 /// One authenticated packet opens one port for one address for a few seconds.
 #[derive(FromArgs)]
 struct Arguments {
+    /// print the version
+    #[argh(switch, short = 'V')]
+    version: bool,
     #[argh(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(FromArgs)]
@@ -60,9 +63,6 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
-    if matches!(words.as_slice(), ["--version" | "-V"]) {
-        return finish(say(&format!("spa-knockd {}\n", env!("CARGO_PKG_VERSION"))));
-    }
     let arguments = match Arguments::from_args(&["spa-knockd"], &words) {
         Ok(arguments) => arguments,
         Err(exit) if exit.status.is_ok() => return finish(say(&exit.output)),
@@ -71,7 +71,14 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    finish(match arguments.command {
+    if arguments.version {
+        return finish(say(&format!("spa-knockd {}\n", env!("CARGO_PKG_VERSION"))));
+    }
+    let Some(command) = arguments.command else {
+        complain("name a command; `spa-knockd --help` lists them");
+        return ExitCode::from(2);
+    };
+    finish(match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

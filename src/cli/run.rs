@@ -24,6 +24,9 @@ pub(super) struct Arguments {
     /// where the journal is kept (default /var/run/spa-knockd, or the state directory where only that is given)
     #[argh(option)]
     run_dir: Option<PathBuf>,
+    /// where the control socket is to be; this version has none yet
+    #[argh(option)]
+    socket: Option<PathBuf>,
     /// whom to become after the start (default spa-knockd)
     #[argh(option, default = "String::from(\"spa-knockd\")")]
     user: String,
@@ -35,6 +38,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = load_config(&arguments.config)?;
     logger::start(config.main.log_level, arguments.syslog)?;
+    if let Some(socket) = &arguments.socket {
+        log::warn!("--socket {}: not yet; this version has no control socket", socket.display());
+    }
     let options = Options {
         interfaces: arguments.interface.clone(),
         places: places(arguments.state_dir.as_ref(), arguments.run_dir.as_ref()),

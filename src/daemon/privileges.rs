@@ -54,7 +54,7 @@ impl User {
         }
     }
 
-    /// Becomes the user and gives up every capability but CAP_NET_ADMIN and CAP_NET_RAW, for good.
+    /// Becomes the user and gives up every capability but `CAP_NET_ADMIN` and `CAP_NET_RAW`, for good.
     ///
     /// # Errors
     /// What the system says; the process must not go on then.
