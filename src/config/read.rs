@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::fault::{Complaint, Fault};
 use super::section::{Findings, Options, label};
 use super::{Access, Config, FirewallMode, Main, Open, access_section, main_section, options};
-use crate::limits::{CONFIG_MAX, NAME_MAX, STANZAS_MAX};
+use crate::limits::{CONFIG_MAX, ENTRIES_MAX, NAME_MAX, SECTIONS_MAX, STANZAS_MAX};
 use crate::uci::{self, Section};
 
 /// The section types that there are, and those of a later version.
@@ -70,6 +70,9 @@ pub fn parse(text: &[u8], file: &str) -> Result<Loaded, Vec<Fault>> {
     let sections = uci::parse(text).map_err(|mistake| {
         vec![findings.at(Some(mistake.line), None, Complaint::new(mistake.problem, mistake.remedy))]
     })?;
+    if let Some(fault) = too_many(&sections, &findings) {
+        return Err(vec![fault]);
+    }
     check_names(&sections, &mut findings);
     let main = read_main(&sections, &mut findings);
     let access = read_access(&sections, &mut findings);
@@ -85,6 +88,21 @@ pub fn parse(text: &[u8], file: &str) -> Result<Loaded, Vec<Fault>> {
         Some(config) if findings.faults.is_empty() => Ok(Loaded { config, warnings: findings.warnings }),
         _ => Err(findings.faults),
     }
+}
+
+/// More sections, or lines in a section, than can be compared with each other in good time.
+fn too_many(sections: &[Section], findings: &Findings) -> Option<Fault> {
+    if let Some(section) = sections.get(SECTIONS_MAX) {
+        let problem = format!("there are more than {SECTIONS_MAX} sections");
+        let complaint = Complaint::new(problem, "remove those that nobody uses");
+        return Some(findings.at(Some(section.line), None, complaint));
+    }
+    sections.iter().find_map(|section| {
+        let entry = section.entries.get(ENTRIES_MAX)?;
+        let problem = format!("the section has more than {ENTRIES_MAX} options");
+        let complaint = Complaint::new(problem, "join addresses to networks, or make two sections");
+        Some(findings.at(Some(entry.line), Some(label(section)), complaint))
+    })
 }
 
 /// Types that nobody reads, and names that two sections have or one has not.

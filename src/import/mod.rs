@@ -13,9 +13,11 @@ mod variables;
 use std::path::Path;
 
 use crate::config::{self, nearest};
+use crate::limits::TIMEOUT_MAX;
 use crate::uci::{self, Entry, Section, Value};
 use access_file::Stanza;
-use report::{Place, Report};
+use report::Report;
+use server::Server;
 use text::Setting;
 use variables::Fate;
 
@@ -43,7 +45,7 @@ impl std::fmt::Debug for Imported {
 /// Every variable that cannot be honoured, with the reason, and every mistake in the files.
 pub fn import(access: &Path, fwknopd: Option<&Path>) -> Result<Imported, Vec<Problem>> {
     let mut report = Report::default();
-    let mut server = server::read(fwknopd, &mut report);
+    let server = server::read(fwknopd, &mut report);
     let stanzas = access_file::read(access, &mut report);
     let mut sections: Vec<Section> = stanzas
         .iter()
@@ -52,11 +54,12 @@ pub fn import(access: &Path, fwknopd: Option<&Path>) -> Result<Imported, Vec<Pro
             stanza::section(stanza, format!("access{number}"), server.match_destination, &mut report)
         })
         .collect();
-    server.section.entries.extend(longest_timeout(&sections, &mut report));
-    sections.insert(0, server.section);
+    let mut main = server.section.clone();
+    main.entries.extend(longest_timeout(&sections, &mut report));
+    sections.insert(0, main);
     let text = uci::write(&sections);
     if report.problems.is_empty() {
-        check(&text, &stanzas, access, &mut report);
+        check(&text, &stanzas, &server, &mut report);
     }
     if !report.problems.is_empty() {
         return Err(report.problems);
@@ -72,7 +75,7 @@ pub fn import(access: &Path, fwknopd: Option<&Path>) -> Result<Imported, Vec<Pro
 }
 
 /// Lets the configuration's own reader look at the result, and leads each fault back to its variable.
-fn check(text: &[u8], stanzas: &[Stanza], access: &Path, report: &mut Report) {
+fn check(text: &[u8], stanzas: &[Stanza], server: &Server, report: &mut Report) {
     let Err(faults) = config::parse(text, "import") else {
         return;
     };
@@ -80,12 +83,12 @@ fn check(text: &[u8], stanzas: &[Stanza], access: &Path, report: &mut Report) {
         let number = fault.section.as_deref().and_then(|section| section.strip_prefix("access 'access"));
         let number = number.and_then(|number| number.strip_suffix('\'')?.parse::<usize>().ok());
         let stanza = number.and_then(|number| stanzas.get(number.checked_sub(1)?));
-        let variables = fault.option.as_deref().map(stanza::variables_of).unwrap_or_default();
-        let setting = stanza.and_then(|stanza| stanza.last(variables));
-        let whole = Place { file: access.display().to_string().into(), line: None };
-        let place = setting.map(|setting| &setting.place).or(stanza.map(|stanza| &stanza.place)).unwrap_or(&whole);
+        let (settings, whole) =
+            stanza.map_or((&server.settings, &server.place), |stanza| (&stanza.settings, &stanza.place));
+        let variables = fault.option.as_deref().map(variables::of_option).unwrap_or_default();
+        let setting = settings.iter().rev().find(|setting| variables.contains(&setting.name.as_str()));
+        let place = setting.map_or(whole, |setting| &setting.place);
         let name = setting.map(|setting| setting.name.as_str()).or(variables.first().copied());
-        let name = name.or(fault.option.as_deref());
         let value = fault.value.map(|value| format!("'{value}': ")).unwrap_or_default();
         report.problem(place, name, format!("{value}{}; {}", fault.problem, fault.remedy));
     }
@@ -99,6 +102,7 @@ fn longest_timeout(sections: &[Section], report: &mut Report) -> Option<Entry> {
         .flat_map(|section| &section.entries)
         .filter(|entry| matches!(entry.name.as_str(), "timeout" | "max_timeout"))
         .filter_map(|entry| entry.value.text()?.parse::<u32>().ok())
+        .filter(|seconds| *seconds <= TIMEOUT_MAX)
         .max()?;
     if longest <= DEFAULT {
         return None;

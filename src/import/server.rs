@@ -13,6 +13,10 @@ use crate::uci::{Entry, Section};
 pub(super) struct Server {
     /// `config spa-knockd 'main'`, without `max_timeout`.
     pub(super) section: Section,
+    /// The file.
+    pub(super) place: Place,
+    /// Its variables that are honoured, in file order.
+    pub(super) settings: Vec<Setting>,
     /// Whether a grant holds only towards the address knocked at.
     pub(super) match_destination: bool,
 }
@@ -20,12 +24,11 @@ pub(super) struct Server {
 /// Reads fwknopd.conf; without one, fwknop's defaults.
 pub(super) fn read(path: Option<&Path>, report: &mut Report) -> Server {
     let mut known = Vec::new();
-    if let Some(path) = path {
-        let file = Place { file: path.display().to_string().into(), line: None };
-        match read_file(path) {
-            Ok(text) => known = sort(settings(&text, &file, report), report),
-            Err(error) => report.problem(&file, None, format!("cannot be read: {error}")),
-        }
+    let place = Place { file: path.unwrap_or(Path::new("fwknopd.conf")).display().to_string().into(), line: None };
+    match path.map(read_file) {
+        Some(Ok(text)) => known = sort(settings(&text, &place, report), report),
+        Some(Err(error)) => report.problem(&place, None, format!("cannot be read: {error}")),
+        None => {}
     }
     let last = |name: &str| known.iter().rev().find(|setting| setting.name == name);
     let is_yes = |name: &str| last(name).is_some_and(Setting::is_yes);
@@ -38,9 +41,12 @@ pub(super) fn read(path: Option<&Path>, report: &mut Report) -> Server {
     if last("ENABLE_DIGEST_PERSISTENCE").is_some_and(|setting| !setting.is_yes()) {
         report.note("ENABLE_DIGEST_PERSISTENCE", "N is not imported: a knock never works twice here");
     }
+    let match_destination = is_yes("ENABLE_DESTINATION_RULE");
     Server {
         section: Section { kind: "spa-knockd".to_owned(), name: Some("main".to_owned()), line: 0, entries },
-        match_destination: is_yes("ENABLE_DESTINATION_RULE"),
+        place,
+        settings: known,
+        match_destination,
     }
 }
 

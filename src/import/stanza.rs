@@ -16,27 +16,6 @@ use crate::uci::{Entry, Section, Value};
 const SAME: [(&str, &str); 3] =
     [("MAX_FW_TIMEOUT", "max_timeout"), ("FW_ACCESS_TIMEOUT", "timeout"), ("REQUIRE_USERNAME", "require_username")];
 
-/// Which variables an option of a written section comes from.
-pub(super) fn variables_of(option: &str) -> &'static [&'static str] {
-    match option {
-        "key" => &["KEY"],
-        "key_base64" => &["KEY_BASE64", "KEY"],
-        "hmac_key" => &["HMAC_KEY"],
-        "hmac_key_base64" => &["HMAC_KEY_BASE64", "HMAC_KEY"],
-        "hmac_digest" => &["HMAC_DIGEST_TYPE"],
-        "encryption_mode" => &["ENCRYPTION_MODE"],
-        "source" => &["SOURCE"],
-        "destination" => &["DESTINATION"],
-        "open" => &["OPEN_PORTS"],
-        "restrict" => &["RESTRICT_PORTS"],
-        "timeout" => &["FW_ACCESS_TIMEOUT"],
-        "max_timeout" => &["MAX_FW_TIMEOUT"],
-        "require_username" => &["REQUIRE_USERNAME"],
-        "expires" => &["ACCESS_EXPIRE", "ACCESS_EXPIRE_EPOCH"],
-        _ => &[],
-    }
-}
-
 /// The section for a stanza.
 pub(super) fn section(stanza: &Stanza, name: String, match_destination: bool, report: &mut Report) -> Section {
     let mut entries = Vec::new();

@@ -217,3 +217,53 @@ pub(super) fn server(name: &str) -> Option<Fate> {
 fn find(table: &[(&str, Fate)], name: &str) -> Option<Fate> {
     table.iter().find(|(known, _)| *known == name).map(|(_, fate)| *fate)
 }
+
+/// Which variables an option of the written configuration comes from, the usual one first.
+pub(super) fn of_option(option: &str) -> &'static [&'static str] {
+    match option {
+        "device" => &["PCAP_INTF", "NFQ_INTERFACE"],
+        "port" => &["PCAP_FILTER", "UDPSERV_PORT", "NFQ_PORT"],
+        "max_age" => &["MAX_SPA_PACKET_AGE"],
+        "key" => &["KEY"],
+        "key_base64" => &["KEY_BASE64", "KEY"],
+        "hmac_key" => &["HMAC_KEY"],
+        "hmac_key_base64" => &["HMAC_KEY_BASE64", "HMAC_KEY"],
+        "hmac_digest" => &["HMAC_DIGEST_TYPE"],
+        "encryption_mode" => &["ENCRYPTION_MODE"],
+        "source" => &["SOURCE"],
+        "destination" => &["DESTINATION"],
+        "open" => &["OPEN_PORTS"],
+        "restrict" => &["RESTRICT_PORTS"],
+        "timeout" => &["FW_ACCESS_TIMEOUT"],
+        "max_timeout" => &["MAX_FW_TIMEOUT"],
+        "require_username" => &["REQUIRE_USERNAME"],
+        "expires" => &["ACCESS_EXPIRE", "ACCESS_EXPIRE_EPOCH"],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_once_and_reasons_are_for_people() {
+        for table in [ACCESS, SERVER] {
+            for (index, (name, fate)) in table.iter().enumerate() {
+                assert!(!table[..index].iter().any(|(other, _)| other == name), "{name}");
+                if let Noted(text) | NotYet(text) | NotYetIfYes(text) | Refused(text) | RefusedIfYes(text) = fate {
+                    assert!(!text.is_empty() && !text.ends_with('.'), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn options_come_from_variables_that_are_honoured() {
+        for known in crate::config::options::ACCESS.iter().chain(crate::config::options::MAIN) {
+            for variable in of_option(known.name) {
+                assert!([access(variable), server(variable)].contains(&Some(Honoured)), "{variable}");
+            }
+        }
+    }
+}

@@ -40,6 +40,14 @@ fn faults_of_the_sections() {
 }
 
 #[test]
+fn the_size_of_a_configuration_is_bounded() {
+    let many = "config access 'a'\n".repeat(513);
+    demand(&many, Some(513), None, "more than 512 sections");
+    let long = format!("config access 'a'\n{}", "\tlist source '10.0.0.1'\n".repeat(1025));
+    demand(&long, Some(1026), None, "more than 1024 options");
+}
+
+#[test]
 fn a_text_that_is_no_uci_is_one_fault() {
     demand("config spa-knockd 'main'\n\toption enabled '1", Some(2), None, "never closed");
     demand("config access 'a'\n\toption key 'OpenSesame' 'again'\n", Some(2), None, "too many words");

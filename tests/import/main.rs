@@ -7,6 +7,7 @@ mod includes;
 mod server;
 mod vectors;
 
+use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -74,4 +75,27 @@ fn demand(problems: Result<Imported, Vec<Problem>>, line: u32, variable: Option<
     let shown = problems[0].to_string();
     assert_eq!((problems[0].line, problems[0].variable.as_deref()), (Some(line), variable), "{shown}");
     assert!(shown.contains(fragment) && !shown.contains('\n'), "{shown}\nhas no: {fragment}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_junk_panics_and_what_is_imported_is_a_configuration(
+        junk in prop::collection::vec(any::<u8>(), 0..200),
+        lines in prop::collection::vec(
+            prop::sample::select(vec!["OPEN_PORTS", "RESTRICT_PORTS", "DESTINATION", "FW_ACCESS_TIMEOUT", "ACCESS_EXPIRE", "REQUIRE_USERNAME", "KEY", "HMAC_KEY", "%include"]), 0..6),
+        value in "[ -~]{1,20}|[0-9./,]{1,20}|\\PC{1,6}",
+    ) {
+        let text: String = lines.iter().map(|name| format!("{name} {value}\n")).collect();
+        let text = format!("SOURCE ANY\n{KEYS}{text}");
+        if let Ok(imported) = both(&text, "") {
+            configuration(&imported);
+        }
+        let mut text = text.into_bytes();
+        text.extend_from_slice(&junk);
+        if let Ok(imported) = Folder::new(&[("access.conf", &text), ("fwknopd.conf", &junk)]).import() {
+            configuration(&imported);
+        }
+    }
 }

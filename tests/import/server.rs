@@ -78,8 +78,9 @@ fn what_cannot_be_honoured_is_named() {
         demand(both(&access(), &format!("# first line\n{line};\n")), 2, Some(variable), fragment);
     }
     demand(both(&access(), "MAX_SPA_PACKET_AGE\n"), 1, None, "no variable with a value");
-    let faults = both(&access(), "MAX_SPA_PACKET_AGE 100001\n").unwrap_err();
-    assert!(faults[0].to_string().contains("0 to 100000"), "{}", faults[0]);
+    demand(both(&access(), "MAX_SPA_PACKET_AGE 100001\n"), 1, Some("MAX_SPA_PACKET_AGE"), "0 to 100000");
+    demand(both(&access(), "\nPCAP_INTF eth0/1\n"), 2, Some("PCAP_INTF"), "no name of a network device");
+    demand(both(&access(), "PCAP_FILTER udp portrange 9-1\n"), 1, Some("PCAP_FILTER"), "a range of them");
 }
 
 #[test]
