@@ -111,7 +111,10 @@ impl Firewall {
         if ended.created.is_some() {
             self.handle = ended.created;
             self.unfilled = true;
-        } else if ended.deleted
+        }
+        // Also where somebody else made the table: its guard must be ours.
+        let remake = ended.deleted || ended.created.is_some();
+        if remake
             && self.mode == FirewallMode::Standalone
             && let Err(error) = self.remake()
         {
