@@ -153,6 +153,37 @@ fn a_deletion_between_two_knocks_is_seen_before_the_second() {
 }
 
 #[test]
+fn whatever_was_granted_during_restarts_is_there_in_the_end() {
+    alone(|| {
+        let mut firewall = on_fw4();
+        let restarts = std::thread::spawn(|| {
+            for _ in 0..6 {
+                run("nft", "delete table inet fw4");
+                load(&fw4());
+            }
+        });
+        let mut granted = 0;
+        for host in 0..500u16 {
+            let [high, low] = host.to_be_bytes();
+            for source in [format!("10.0.{high}.{low}"), format!("10.{high}.{low}.0/24")] {
+                match firewall.grant(&grant("a", &source, "tcp/22", 60), now()) {
+                    Ok(()) => granted += 1,
+                    Err(FirewallError::Missing { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        restarts.join().unwrap();
+        while readable(&firewall) {
+            firewall.on_events(now());
+        }
+        let there = elements("fw4", "spa_in4_v1").len() + elements("fw4", "spa_net4_v1").len();
+        assert_eq!((there, firewall.living(now()).count()), (granted, granted));
+        assert!(granted > 0);
+    });
+}
+
+#[test]
 fn lost_notifications_are_made_up_for() {
     alone(|| {
         let mut firewall = on_fw4();
@@ -191,6 +222,11 @@ fn the_standalone_table_is_made_again_at_once() {
         assert_eq!(run("nft", "list chain inet spa_knockd guard_input"), before);
         assert!(left("spa_knockd", "spa_in4_v1") > 28_000);
         assert_eq!(firewall.on_events(now()), []);
+
+        // Somebody who replaces the table does not get rid of the guard.
+        load("delete table inet spa_knockd\ntable inet spa_knockd { }");
+        assert_eq!(firewall.on_events(now()), [Event::TableGone, Event::Restored(1)]);
+        assert_eq!(run("nft", "list chain inet spa_knockd guard_input"), before);
 
         // Another daemon finds the elements, and the rules are those of its own guard.
         drop(firewall);

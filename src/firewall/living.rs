@@ -27,6 +27,9 @@ pub(super) struct Life {
 impl Life {
     /// The time left, where the kernel can be asked for it.
     pub(super) fn remaining(&self, now: Duration) -> Option<Duration> {
+        if self.expiry == FOREVER {
+            return Some(FOREVER);
+        }
         let left = self.expiry.checked_sub(now)?;
         (left >= LIFE_MIN).then_some(left)
     }
@@ -114,7 +117,10 @@ impl Living {
             if old_life.expiry >= life.expiry {
                 confirm(old, old_life, now, batch);
                 pieces.extend(from.and_then(|from| piece(element, from, before(old.first)?)));
-                from = after(old.last).filter(|&next| next <= element.last);
+                // Somebody else's range may lie inside another, so the next gap never moves back.
+                from = after(old.last)
+                    .filter(|&next| next <= element.last)
+                    .and_then(|next| from.map(|from| from.max(next)));
                 continue;
             }
             if old == element {
@@ -249,6 +255,19 @@ mod tests {
         );
         let (batch, _) = grant(&mut living, "2001:db8::/64", 10, NOW);
         assert_eq!((batch.len(), living.iter().count()), (1, 2));
+    }
+
+    #[test]
+    fn a_range_of_somebody_else_inside_another_opens_no_gap() {
+        let mut living = Living::default();
+        grant(&mut living, "192.0.2.0/25", 60, NOW);
+        let life = Life { expiry: NOW + Duration::from_secs(90), access: "owner".into() };
+        living.adopt(element("192.0.2.16/28"), life);
+        grant(&mut living, "192.0.2.0/24", 30, NOW);
+        assert_eq!(
+            listed(&living),
+            ["192.0.2.0-192.0.2.127 60", "192.0.2.16-192.0.2.31 90", "192.0.2.128-192.0.2.255 30"]
+        );
     }
 
     #[test]

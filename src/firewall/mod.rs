@@ -162,7 +162,7 @@ impl Firewall {
     fn mend(&mut self, refusal: Refusal, now: Duration) -> bool {
         match (refusal.errno, refusal.subject) {
             // Somebody else put a range of his own into our set.
-            (Errno::EXIST, _) => self.resync(now).is_ok(),
+            (Errno::EXIST, Some(set)) => self.adopt_set(set, now).is_ok(),
             // On old kernels, an element may expire between its adding and its deletion.
             (Errno::NOENT, _) => self.mode == FirewallMode::Fw4 || self.resync(now).is_ok(),
             // The kernel drops expired ranges only when a transaction changes the set.

@@ -105,7 +105,10 @@ impl Firewall {
         if ended.created.is_some() {
             self.handle = ended.created;
             self.unfilled = true;
-        } else if ended.deleted
+        }
+        // Also where somebody else made the table: its guard must be ours.
+        let remake = ended.deleted || ended.created.is_some();
+        if remake
             && self.mode == FirewallMode::Standalone
             && let Err(error) = self.remake()
         {
@@ -217,22 +220,32 @@ impl Firewall {
         if self.handle.is_none() {
             return Ok(());
         }
+        for set in Set::ALL {
+            self.adopt_set(set, now)?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what lives in one set.
+    pub(super) fn adopt_set(&mut self, set: Set, now: Duration) -> Result<(), FirewallError> {
         let table = self.table();
         let living = &mut self.living;
-        for set in Set::ALL {
-            self.requests.dump(table, set, |entry| {
-                if let Some((element, life)) = read_living(set, entry, now) {
-                    living.adopt(element, life);
-                }
-            })?;
-        }
+        self.requests.dump(table, set, |entry| {
+            if let Some((element, life)) = read_living(set, entry, now) {
+                living.adopt(element, life);
+            }
+        })?;
         living.prune(now);
         Ok(())
     }
 
     /// Empties a set and fills it with its living elements, in one transaction.
     pub(super) fn rebuild(&mut self, set: Set, now: Duration) -> Result<(), FirewallError> {
-        self.resync(now)?;
+        self.adopt_set(set, now)?;
+        let size = usize::try_from(set.size()).unwrap_or(usize::MAX);
+        if self.elements_of(set).count() >= size {
+            return Err(FirewallError::Full(set));
+        }
         let mut batch = Batch::new(self.table(), self.requests.sequence());
         batch.flush_set(set);
         for (element, life) in self.elements_of(set) {
