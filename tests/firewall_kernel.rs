@@ -261,17 +261,13 @@ fn a_restarted_daemon_takes_over_what_lives() {
 }
 
 #[test]
-fn many_grants_are_adopted_and_cost_little() {
+fn many_grants_are_adopted() {
     alone(|| {
         let mut firewall = on_fw4();
-        let begin = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
         for host in 0..2_000u16 {
             let [high, low] = host.to_be_bytes();
             firewall.grant(&grant("a", &format!("10.0.{high}.{low}"), "tcp/22", 600), now()).unwrap();
         }
-        let end = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        let spent = Duration::try_from(end).unwrap() - Duration::try_from(begin).unwrap();
-        assert!(spent / 2_000 < Duration::from_micros(200), "{spent:?} CPU for 2000 grants");
         let again = Firewall::open(FirewallMode::Fw4, None, now()).unwrap();
         assert_eq!(again.living(now()).count(), 2_000);
     });

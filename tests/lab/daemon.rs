@@ -143,16 +143,21 @@ impl Daemon {
     pub(crate) fn wait_log(&mut self, word: &str) {
         let start = std::time::Instant::now();
         loop {
-            let log = self.log();
-            if log.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|found| found == word) {
+            if self.has_said(word) {
                 return;
             }
             if let Some(status) = self.child.try_wait().expect("look after the daemon") {
                 panic!("the daemon ended with {status} before it said {word}:\n{}", self.finish());
             }
-            assert!(start.elapsed() < DEADLINE, "the daemon never said {word}:\n{log}");
+            assert!(start.elapsed() < DEADLINE, "the daemon never said {word}:\n{}", self.log());
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Whether a line of the log so far holds this word.
+    pub(crate) fn has_said(&self, word: &str) -> bool {
+        let log = self.log();
+        log.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|found| found == word)
     }
 
     /// What the daemon has printed so far.
