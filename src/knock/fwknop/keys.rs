@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::base64;
 
 /// Key bytes, wiped when dropped and never printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -14,6 +16,19 @@ impl Secret {
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
+    }
+
+    /// Reads the text of a `..._base64` option, with its padding or without; `None` where it is not base64.
+    #[must_use]
+    pub fn from_base64(text: &str) -> Option<Self> {
+        let mut bytes = base64::decode_option(text)?;
+        Some(Self(std::mem::take(&mut *bytes)))
+    }
+
+    /// The text for a `..._base64` option, with padding.
+    #[must_use]
+    pub fn to_base64(&self) -> Zeroizing<String> {
+        base64::encode_option(&self.0)
     }
 
     /// The key bytes.
