@@ -86,8 +86,9 @@ pub struct Mistake {
 
 /// Reads a configuration file. A `package` line is read and has no meaning here.
 ///
-/// The grammar is that of libuci's `file.c`, with one difference on the safe side: what follows a
-/// `;` directly behind an unquoted value is read, where libuci drops it.
+/// The grammar is that of libuci's `file.c`. Where libuci drops words in silence, behind a `;` that
+/// follows an unquoted value and behind some joined lines, they are read or refused here. A `;` too
+/// many is no mistake.
 ///
 /// # Errors
 ///
@@ -360,12 +361,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Nothing may be left but a comment or the next command.
+    /// Nothing may be left but an empty word, as after a joined line, a comment or the next command.
     fn end_of_command(&mut self) -> Result<(), Mistake> {
+        let line = self.line;
+        let word = self.argument()?.unwrap_or_default();
         self.skip_blanks();
         match self.peek() {
-            None | Some(b'\n' | b'#' | b';') => Ok(()),
-            Some(_) => Err(self.mistake("there are too many words", "put a value with blanks in single quotes")),
+            None | Some(b'\n' | b'#' | b';') if word.bytes().is_empty() => Ok(()),
+            _ => Err(Mistake {
+                line,
+                problem: "there are too many words",
+                remedy: "put a value with blanks in single quotes",
+            }),
         }
     }
 }

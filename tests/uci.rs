@@ -39,6 +39,8 @@ fn quotes_and_backslashes_are_those_of_libuci() {
         ("\"a\\\"b\\\\c\\nd\"", "a\"b\\cnd"),
         ("'it'\\''s'", "it's"),
         ("a'b c'd\"e f\"g", "ab cde fg"),
+        ("joined \\\n", "joined"),
+        ("'' ''", ""),
         ("two\\ words", "two words"),
         ("joined\\\nlines", "joinedlines"),
         ("joined\\\r\nlines", "joinedlines"),

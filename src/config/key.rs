@@ -2,7 +2,6 @@
 
 use super::fault::Complaint;
 use super::section::Options;
-use crate::knock::fwknop::base64;
 use crate::knock::fwknop::keys::{DigestType, KeySet, Mode, Secret};
 use crate::limits::{HMAC_KEY_MAX, HMAC_PASSPHRASE_MAX, KEY_MAX};
 
@@ -137,13 +136,12 @@ fn one(options: &mut Options<'_>, name: &'static str, limit: usize, enabled: boo
         return Found::Wrong;
     }
     let key = if name.ends_with("base64") {
-        let decoded = entry.value.text().and_then(base64::decode_option);
-        let Some(mut decoded) = decoded else {
+        let Some(key) = entry.value.text().and_then(Secret::from_base64) else {
             let remedy = "copy it whole, with or without the = at its end, or write a passphrase without _base64";
             options.refuse(name, Complaint::new("is not base64", remedy));
             return Found::Wrong;
         };
-        Secret::new(std::mem::take(&mut *decoded))
+        key
     } else {
         Secret::new(entry.value.bytes().to_vec())
     };

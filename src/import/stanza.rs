@@ -8,7 +8,7 @@ use super::text::Setting;
 use super::variables::GPG;
 use super::{entry, list};
 use crate::config::{date, printable};
-use crate::knock::fwknop::base64;
+use crate::knock::fwknop::keys::Secret;
 use crate::net::{Port, Prefix};
 use crate::uci::{Entry, Section, Value};
 
@@ -72,7 +72,7 @@ fn keys(stanza: &Stanza, variables: [&str; 2], options: [&str; 2], entries: &mut
         };
         let encoded = setting.value.text().is_none() && !variable.ends_with("BASE64");
         let value = if encoded {
-            Value::new(base64::encode_option(setting.value.bytes()).as_bytes().to_vec())
+            Value::new(Secret::new(setting.value.bytes().to_vec()).to_base64().as_bytes().to_vec())
         } else {
             setting.value.clone()
         };
