@@ -6,6 +6,7 @@ pub mod files;
 pub mod journal;
 pub mod logger;
 pub mod own;
+pub mod pace;
 pub mod privileges;
 pub mod report;
 pub mod run;

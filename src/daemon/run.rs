@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use super::clock::{since_boot, wall};
 use super::logger::NOTICE;
 use super::own::is_own;
+use super::pace::Pace;
 use super::privileges::{FALLBACK_ID, User, is_root};
 use super::report::{Refusal, Report};
 use super::signals::Signals;
@@ -58,6 +59,8 @@ struct Door {
     awaited: String,
     /// Whether people know that a knock would be honoured.
     ready: bool,
+    /// Whether the ruleset was changed by ourselves since it was looked at.
+    granted: bool,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -98,6 +101,7 @@ pub fn run(config: &Config, options: &Options) -> Result<(), String> {
         report: Report::new(since_boot()),
         awaited: awaited(config, devices),
         ready: false,
+        granted: false,
     };
     if config.main.max_age > 0 && !door.engine.is_plausible(wall()) {
         log::warn!("the clock is not set; knocks are refused until it is");
@@ -130,6 +134,7 @@ fn watch(
     ears: &mut [Ear],
     door: &mut Door,
 ) -> Result<(), String> {
+    let mut pace = Pace::default();
     loop {
         let ready = wait(signals, ears, door)?;
         if ready.stop {
@@ -139,14 +144,15 @@ fn watch(
             signals.take_hangup();
             log::warn!("SIGHUP: restart the service to read the configuration again");
         }
-        for ear in &mut *ears {
-            ear.listen(config, filter, door);
-        }
+        let taken = ears.iter_mut().map(|ear| ear.listen(config, filter, door)).sum();
         door.mind_the_firewall(ready.firewall);
         let now = since_boot();
         door.report.say_summary(now);
         door.store.save(Some(now), &door.engine);
         door.store.tidy(&door.engine);
+        if let Some(rest) = pace.rest(now, taken) {
+            std::thread::sleep(rest);
+        }
     }
 }
 
@@ -182,17 +188,18 @@ fn wait(signals: &Signals, ears: &[Ear], door: &Door) -> Result<Ready, String> {
 }
 
 impl Ear {
-    /// Takes what the device has captured, or opens its capture again.
-    fn listen(&mut self, config: &Config, filter: &Filter, door: &mut Door) {
+    /// Takes what the device has captured and says how many packets that were, or opens its capture again.
+    fn listen(&mut self, config: &Config, filter: &Filter, door: &mut Door) -> usize {
         let Some(live) = &mut self.live else {
             self.reopen(config, filter);
-            return;
+            return 0;
         };
-        if let Err(error) = live.drain(TURN, |captured| door.knocked(captured)) {
+        live.drain(TURN, |captured| door.knocked(captured)).unwrap_or_else(|error| {
             log::warn!("{error}; the capture is opened again as soon as that works");
             self.live = None;
             self.reopen_at = since_boot();
-        }
+            0
+        })
     }
 
     /// Tries to open a lost capture, not more often than [`REOPEN_AFTER`].
@@ -253,6 +260,7 @@ impl Door {
         }
         let now = since_boot();
         if let Ok(grant) = &verdict.outcome {
+            self.granted = true;
             match self.firewall.grant(grant, now) {
                 Ok(()) => {
                     self.engine.honoured(&verdict, clock);
@@ -273,8 +281,11 @@ impl Door {
         }
     }
 
-    /// Keeps up with what others do to the ruleset; `changed` tells that they did something.
+    /// Keeps up with what others do to the ruleset; `changed` tells that somebody, we included, did something.
     fn mind_the_firewall(&mut self, changed: bool) {
+        if !changed && !std::mem::take(&mut self.granted) {
+            return;
+        }
         for event in self.firewall.on_events(since_boot()) {
             self.ready &= event != Event::TableGone;
             log::warn!("{event}");
