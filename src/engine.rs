@@ -57,6 +57,9 @@ pub struct Verdict {
     pub entry: Option<Entry>,
 }
 
+/// Hears of each stanza that was asked, and what it said.
+pub type Listener<'a> = dyn FnMut(&Arc<str>, Result<(), Reason>) + 'a;
+
 /// One enabled stanza, ready to judge.
 struct Stanza {
     access: Access,
@@ -79,9 +82,7 @@ pub struct Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine")
-            .field("stanzas", &self.stanzas.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Engine").field("stanzas", &self.stanzas.len()).finish_non_exhaustive()
     }
 }
 
@@ -166,8 +167,7 @@ impl Engine {
     /// Whether this clock can be believed (DESIGN D6).
     #[must_use]
     pub fn is_plausible(&self, clock: Clock) -> bool {
-        clock.given
-            || (clock.unix >= BUILD_EPOCH && clock.unix.saturating_add(self.max_age) >= self.clock_floor)
+        clock.given || (clock.unix >= BUILD_EPOCH && clock.unix.saturating_add(self.max_age) >= self.clock_floor)
     }
 
     /// Where memory was lost: keeps out by time all that can have been honoured before, once the clock can be
@@ -176,11 +176,7 @@ impl Engine {
         if !self.lost || !self.is_plausible(clock) {
             return;
         }
-        let floor = if self.max_age == 0 {
-            u64::MAX
-        } else {
-            clock.unix.saturating_add(self.max_age)
-        };
+        let floor = if self.max_age == 0 { u64::MAX } else { clock.unix.saturating_add(self.max_age) };
         for stanza in &mut self.stanzas {
             stanza.floor = stanza.floor.max(floor);
         }
@@ -193,7 +189,7 @@ impl Engine {
         datagram: &Datagram<'_>,
         clock: Clock,
         is_own: &dyn Fn(IpAddr) -> bool,
-        each: &mut dyn FnMut(&Arc<str>, Result<(), Reason>),
+        each: &mut Listener<'_>,
     ) -> Verdict {
         let mut verdict = Verdict { outcome: Err(Reason::Size), access: None, fields: None, entry: None };
         let text = match SpaText::parse(datagram.payload) {
@@ -259,16 +255,14 @@ impl Engine {
         let entry = entry_of(&opened);
         let outcome = match remembered {
             Some(_) => stanza.is_fresh(entry, clock.unix, plausible, self.max_age, None),
-            None => stanza
-                .is_fresh(entry, clock.unix, plausible, self.max_age, Some(&self.replay))
-                .and_then(|()| {
-                    if self.max_age == 0 {
-                        self.replay.forget_counted();
-                    } else {
-                        self.replay.forget_stale(clock.unix, self.max_age);
-                    }
-                    self.replay.remember(entry)
-                }),
+            None => stanza.is_fresh(entry, clock.unix, plausible, self.max_age, Some(&self.replay)).and_then(|()| {
+                if self.max_age == 0 {
+                    self.replay.forget_counted();
+                } else {
+                    self.replay.forget_stale(clock.unix, self.max_age);
+                }
+                self.replay.remember(entry)
+            }),
         };
         let outcome = outcome.and_then(|()| {
             *remembered = Some(entry);

@@ -51,6 +51,12 @@ pub const STANZAS_MAX: usize = 256;
 /// Most captured ports and port ranges: the BPF filter that they become has short jumps.
 pub const PORT_RANGES_MAX: usize = 32;
 
+/// Most sections in one configuration: names are compared with each other.
+pub const SECTIONS_MAX: usize = 2 * STANZAS_MAX;
+
+/// Most lines in one section of a configuration: values are compared with each other.
+pub const ENTRIES_MAX: usize = 1_024;
+
 /// Longest name of a stanza, in bytes: it is the comment of the set elements.
 pub const NAME_MAX: usize = 64;
 

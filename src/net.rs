@@ -54,9 +54,7 @@ impl FromStr for Port {
 
     /// Reads `tcp/PORT` or `udp/PORT` in lower case, the port in 1 to 5 digits.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (proto, number) = text
-            .split_once('/')
-            .ok_or("write it as tcp/22 or udp/1194")?;
+        let (proto, number) = text.split_once('/').ok_or("write it as tcp/22 or udp/1194")?;
         let proto = match proto {
             "tcp" => Proto::Tcp,
             "udp" => Proto::Udp,
@@ -90,19 +88,13 @@ impl Prefix {
         if length > family_bits(address) {
             return None;
         }
-        Some(Self {
-            address: mask(address, length),
-            length,
-        })
+        Some(Self { address: mask(address, length), length })
     }
 
     /// The range that holds this address alone.
     #[must_use]
     pub fn single(address: IpAddr) -> Self {
-        Self {
-            address,
-            length: family_bits(address),
-        }
+        Self { address, length: family_bits(address) }
     }
 
     /// The first address of the range.
@@ -153,11 +145,7 @@ impl Prefix {
 
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_single() {
-            write!(f, "{}", self.address)
-        } else {
-            write!(f, "{}/{}", self.address, self.length)
-        }
+        if self.is_single() { write!(f, "{}", self.address) } else { write!(f, "{}/{}", self.address, self.length) }
     }
 }
 
@@ -234,10 +222,7 @@ mod tests {
         assert_eq!(net.last().to_string(), "10.255.255.255");
         let all: Prefix = "::/0".parse().unwrap();
         assert!(all.contains("2001:db8::1".parse().unwrap()));
-        assert_eq!(
-            all.last().to_string(),
-            "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
-        );
+        assert_eq!(all.last().to_string(), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
         assert!(net.covers("10.3.0.0/16".parse().unwrap()));
         assert!(!net.covers("10.0.0.0/7".parse().unwrap()));
     }
@@ -264,17 +249,7 @@ mod tests {
     #[test]
     fn ports_are_strict() {
         assert_eq!("tcp/22".parse::<Port>().unwrap().to_string(), "tcp/22");
-        for text in [
-            "tcp/0",
-            "tcp/65536",
-            "TCP/22",
-            "tcp/",
-            "tcp",
-            "icmp/8",
-            "tcp/+2",
-            "tcp/000022",
-            " tcp/22",
-        ] {
+        for text in ["tcp/0", "tcp/65536", "TCP/22", "tcp/", "tcp", "icmp/8", "tcp/+2", "tcp/000022", " tcp/22"] {
             assert!(text.parse::<Port>().is_err(), "{text}");
         }
     }

@@ -134,7 +134,7 @@ reasons! {
     FirewallMissing = "firewall_missing", Opening;
     /// The nftables set is full.
     FirewallFull = "firewall_full", Opening;
-    /// The kernel denied the change of the firewall; the daemon needs CAP_NET_ADMIN.
+    /// The kernel denied the change of the firewall; the daemon needs `CAP_NET_ADMIN`.
     FirewallDenied = "firewall_denied", Opening;
     /// The kernel refused the change of the firewall for another reason; the log has its error.
     FirewallError = "firewall_error", Opening;

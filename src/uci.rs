@@ -93,15 +93,9 @@ pub struct Mistake {
 ///
 /// The first place that `uci` would refuse too, or a text larger than [`CONFIG_MAX`].
 pub fn parse(text: &[u8]) -> Result<Vec<Section>, Mistake> {
-    let mut reader = Reader {
-        rest: text,
-        line: 1,
-    };
+    let mut reader = Reader { rest: text, line: 1 };
     if u64::try_from(text.len()).map_or(true, |length| length > CONFIG_MAX) {
-        return Err(reader.mistake(
-            "the file is larger than 1 MiB",
-            "remove what is not configuration",
-        ));
+        return Err(reader.mistake("the file is larger than 1 MiB", "remove what is not configuration"));
     }
     let mut sections: Vec<Section> = Vec::new();
     while reader.find_command() {
@@ -113,12 +107,7 @@ pub fn parse(text: &[u8]) -> Result<Vec<Section>, Mistake> {
             b"config" | b"c" => {
                 let kind = reader.name(|byte| byte.is_ascii_graphic())?;
                 let name = reader.optional_name()?;
-                sections.push(Section {
-                    kind,
-                    name,
-                    line,
-                    entries: Vec::new(),
-                });
+                sections.push(Section { kind, name, line, entries: Vec::new() });
             }
             command @ (b"option" | b"o" | b"list" | b"l") => {
                 let list = matches!(command, b"list" | b"l");
@@ -131,12 +120,7 @@ pub fn parse(text: &[u8]) -> Result<Vec<Section>, Mistake> {
                         remedy: "begin with a line such as: config spa-knockd 'main'",
                     });
                 };
-                section.entries.push(Entry {
-                    list,
-                    name,
-                    value,
-                    line,
-                });
+                section.entries.push(Entry { list, name, value, line });
             }
             _ => {
                 return Err(Mistake {
@@ -158,11 +142,7 @@ pub fn write(sections: &[Section]) -> Zeroizing<Vec<u8>> {
     let mut text = Value::default();
     for section in sections {
         put(&mut text, b"\nconfig ");
-        if section
-            .kind
-            .bytes()
-            .all(|byte| is_name(byte) || byte == b'-')
-        {
+        if section.kind.bytes().all(|byte| is_name(byte) || byte == b'-') {
             put(&mut text, section.kind.as_bytes());
         } else {
             put_quoted(&mut text, section.kind.as_bytes());
@@ -173,10 +153,7 @@ pub fn write(sections: &[Section]) -> Zeroizing<Vec<u8>> {
         }
         put(&mut text, b"\n");
         for entry in &section.entries {
-            put(
-                &mut text,
-                if entry.list { b"\tlist " } else { b"\toption " },
-            );
+            put(&mut text, if entry.list { b"\tlist " } else { b"\toption " });
             put(&mut text, entry.name.as_bytes());
             put(&mut text, b" ");
             put_quoted(&mut text, entry.value.bytes());
@@ -224,11 +201,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn mistake(&self, problem: &'static str, remedy: &'static str) -> Mistake {
-        Mistake {
-            line: self.line,
-            problem,
-            remedy,
-        }
+        Mistake { line: self.line, problem, remedy }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -267,21 +240,14 @@ impl<'a> Reader<'a> {
 
     /// Skips blank space within the line.
     fn skip_blanks(&mut self) {
-        while self
-            .peek()
-            .is_some_and(|byte| is_space(byte) && byte != b'\n')
-        {
+        while self.peek().is_some_and(|byte| is_space(byte) && byte != b'\n') {
             self.take();
         }
     }
 
     /// The first word of the line; it holds no line end.
     fn command(&mut self) -> &'a [u8] {
-        let end = self
-            .rest
-            .iter()
-            .position(|byte| is_space(*byte))
-            .unwrap_or(self.rest.len());
+        let end = self.rest.iter().position(|byte| is_space(*byte)).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, &[]));
         self.rest = rest;
         word
@@ -358,10 +324,7 @@ impl<'a> Reader<'a> {
     /// One byte as it is.
     fn plain(&mut self, value: &mut Value) -> Result<(), Mistake> {
         match self.peek() {
-            Some(0) => Err(self.mistake(
-                "a NUL byte",
-                "write text, and keys with other bytes in base64",
-            )),
+            Some(0) => Err(self.mistake("a NUL byte", "write text, and keys with other bytes in base64")),
             Some(byte) => {
                 self.take();
                 value.push(byte);
@@ -373,12 +336,8 @@ impl<'a> Reader<'a> {
 
     /// A word of such bytes.
     fn name(&mut self, allowed: impl Fn(u8) -> bool) -> Result<String, Mistake> {
-        self.some_name(allowed)?.ok_or_else(|| {
-            self.mistake(
-                "a name is missing",
-                "write for example: option timeout '30'",
-            )
-        })
+        self.some_name(allowed)?
+            .ok_or_else(|| self.mistake("a name is missing", "write for example: option timeout '30'"))
     }
 
     /// The name of a section, where it has one.
@@ -406,10 +365,7 @@ impl<'a> Reader<'a> {
         self.skip_blanks();
         match self.peek() {
             None | Some(b'\n' | b'#' | b';') => Ok(()),
-            Some(_) => Err(self.mistake(
-                "there are too many words",
-                "put a value with blanks in single quotes",
-            )),
+            Some(_) => Err(self.mistake("there are too many words", "put a value with blanks in single quotes")),
         }
     }
 }

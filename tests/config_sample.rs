@@ -1,10 +1,6 @@
 //! The sample configuration names every option, and shows nothing that the parser would not take.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a panic is how a test fails"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeSet;
 
@@ -19,27 +15,17 @@ const HMAC_KEY: &str = "At2sZkbjbxMevd5dOrRvFS13uPAK5xxBSz7zh4QxD3I";
 fn completed() -> String {
     SAMPLE
         .replace("enabled '0'", "enabled '1'")
-        .replace(
-            "option key_base64 ''",
-            &format!("option key_base64 '{KEY}'"),
-        )
-        .replace(
-            "option hmac_key_base64 ''",
-            &format!("option hmac_key_base64 '{HMAC_KEY}'"),
-        )
+        .replace("option key_base64 ''", &format!("option key_base64 '{KEY}'"))
+        .replace("option hmac_key_base64 ''", &format!("option hmac_key_base64 '{HMAC_KEY}'"))
 }
 
 /// The sample's options, also the commented ones, of the section at this place.
 fn named(section: usize) -> BTreeSet<(String, bool)> {
     let text = SAMPLE.split("\nconfig ").nth(section).unwrap();
-    let lines = text
-        .lines()
-        .map(|line| line.trim_start_matches('#').trim_start_matches('\t'));
+    let lines = text.lines().map(|line| line.trim_start_matches('#').trim_start_matches('\t'));
     let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
     words
-        .filter(|words| {
-            words.len() > 2 && words[2].starts_with('\'') && ["option", "list"].contains(&words[0])
-        })
+        .filter(|words| words.len() > 2 && words[2].starts_with('\'') && ["option", "list"].contains(&words[0]))
         .map(|words| (words[1].to_owned(), words[0] == "list"))
         .collect()
 }
@@ -47,11 +33,7 @@ fn named(section: usize) -> BTreeSet<(String, bool)> {
 /// The options of a table whose feature is there.
 fn present(table: &[Known]) -> BTreeSet<(String, bool)> {
     let there = |known: &&Known| known.off.is_none() || known.name == "format";
-    table
-        .iter()
-        .filter(there)
-        .map(|known| (known.name.to_owned(), known.list))
-        .collect()
+    table.iter().filter(there).map(|known| (known.name.to_owned(), known.list)).collect()
 }
 
 #[test]
@@ -64,17 +46,8 @@ fn the_sample_names_every_option_and_no_other() {
 fn the_sample_is_switched_off_and_holds_no_key() {
     let faults = parse(SAMPLE.as_bytes(), "sample").unwrap_err();
     let problems: Vec<_> = faults.iter().map(|fault| fault.problem.as_str()).collect();
-    assert_eq!(
-        problems,
-        [
-            "the daemon is switched off",
-            "no access section is switched on"
-        ]
-    );
-    for line in SAMPLE
-        .lines()
-        .filter(|line| line.contains("option") && line.contains("key"))
-    {
+    assert_eq!(problems, ["the daemon is switched off", "no access section is switched on"]);
+    for line in SAMPLE.lines().filter(|line| line.contains("option") && line.contains("key")) {
         assert!(line.ends_with("''"), "{line}");
     }
 }
@@ -83,10 +56,7 @@ fn the_sample_is_switched_off_and_holds_no_key() {
 fn the_completed_sample_needs_no_further_word() {
     let loaded = parse(completed().as_bytes(), "sample").unwrap();
     assert_eq!(loaded.warnings, []);
-    assert_eq!(
-        loaded.config.access[0].open,
-        Open::Ports(vec!["tcp/22".parse().unwrap()])
-    );
+    assert_eq!(loaded.config.access[0].open, Open::Ports(vec!["tcp/22".parse().unwrap()]));
 }
 
 /// Everything that a configuration says by keeping silent.
@@ -100,10 +70,7 @@ fn shortest() -> Config {
 
 #[test]
 fn what_the_sample_shows_are_the_defaults() {
-    assert_eq!(
-        parse(completed().as_bytes(), "sample").unwrap().config,
-        shortest()
-    );
+    assert_eq!(parse(completed().as_bytes(), "sample").unwrap().config, shortest());
     let examples = [
         "device",
         "zone",
@@ -125,55 +92,22 @@ fn what_the_sample_shows_are_the_defaults() {
         })
         .collect();
     assert!(shown.iter().any(|line| line == "\toption prefix_v6 '128'"));
-    assert_eq!(
-        parse(shown.join("\n").as_bytes(), "sample").unwrap().config,
-        shortest()
-    );
+    assert_eq!(parse(shown.join("\n").as_bytes(), "sample").unwrap().config, shortest());
 }
 
 #[test]
 fn the_defaults_are_those_of_the_contract() {
     let Config { main, access } = shortest();
     assert_eq!(main.networks, ["wan"]);
-    assert_eq!(
-        (main.devices.len(), main.zones.len(), main.protect.len()),
-        (0, 0, 0)
-    );
-    assert_eq!(
-        (main.ports, main.max_age, main.max_timeout, main.ring_kib),
-        (vec![62_201..=62_201], 120, 3600, 512)
-    );
-    assert_eq!(
-        (main.firewall, main.log_level),
-        (FirewallMode::Fw4, log::LevelFilter::Info)
-    );
+    assert_eq!((main.devices.len(), main.zones.len(), main.protect.len()), (0, 0, 0));
+    assert_eq!((main.ports, main.max_age, main.max_timeout, main.ring_kib), (vec![62_201..=62_201], 120, 3600, 512));
+    assert_eq!((main.firewall, main.log_level), (FirewallMode::Fw4, log::LevelFilter::Info));
     let alice = &access[0];
     let all = ["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
-    assert_eq!(
-        (&alice.source[..], &alice.destination[..]),
-        (&all[..], &all[..])
-    );
-    assert_eq!(
-        (
-            alice.timeout,
-            alice.max_timeout,
-            alice.prefix_v4,
-            alice.prefix_v6
-        ),
-        (30, 300, 32, 128)
-    );
-    assert_eq!(
-        (alice.require_source_address, alice.match_destination),
-        (true, false)
-    );
-    assert_eq!(
-        (
-            alice.require_username.as_deref(),
-            alice.expires,
-            alice.restrict.len()
-        ),
-        (None, None, 0)
-    );
+    assert_eq!((&alice.source[..], &alice.destination[..]), (&all[..], &all[..]));
+    assert_eq!((alice.timeout, alice.max_timeout, alice.prefix_v4, alice.prefix_v6), (30, 300, 32, 128));
+    assert_eq!((alice.require_source_address, alice.match_destination), (true, false));
+    assert_eq!((alice.require_username.as_deref(), alice.expires, alice.restrict.len()), (None, None, 0));
     assert_eq!((alice.keys.len(), alice.keys[0].mode.name()), (1, "cbc"));
     assert_eq!(alice.keys[0].hmac.as_ref().unwrap().0.name(), "sha256");
 }

@@ -1,5 +1,7 @@
 //! The core as a whole: order of the checks (DESIGN D4), time (D6), several stanzas, policy.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod common;
 
 use common::{NOW, access, at, config, datagram, fields, keys, nothing, packet};

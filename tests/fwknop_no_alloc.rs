@@ -1,8 +1,5 @@
 //! A stranger's packet costs no heap allocation, with and without an HMAC key.
-#![expect(
-    unsafe_code,
-    reason = "an allocator that counts can only be an unsafe impl; it hands everything on"
-)]
+#![expect(unsafe_code, reason = "an allocator that counts can only be an unsafe impl; it hands everything on")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -75,24 +72,11 @@ fn even_the_right_key_allocates_nothing_before_the_digest_was_right() {
     let fields = "1234567890123456:YWxpY2U:1795304783:3.0.0:1:MjAzLjAuMTEzLjIxLHRjcC8yMg:";
     for (plaintext, reason) in [
         (fields.to_owned() + &"A".repeat(43), Reason::Digest),
-        (
-            fields.to_owned() + "\u{e4}" + &"A".repeat(43),
-            Reason::Fields,
-        ),
-        (
-            fields.replace("123456:", "12345x:") + &"A".repeat(43),
-            Reason::Decrypt,
-        ),
-        (
-            "1234567890123456:".to_owned() + &"A".repeat(100),
-            Reason::Fields,
-        ),
+        (fields.to_owned() + "\u{e4}" + &"A".repeat(43), Reason::Fields),
+        (fields.replace("123456:", "12345x:") + &"A".repeat(43), Reason::Decrypt),
+        ("1234567890123456:".to_owned() + &"A".repeat(100), Reason::Fields),
     ] {
         let packet = seal(plaintext.as_bytes(), &keys, [1; 8]);
-        assert_eq!(
-            judge(packet.as_bytes(), &verifier),
-            (Some(reason), 0),
-            "{plaintext:?}"
-        );
+        assert_eq!(judge(packet.as_bytes(), &verifier), (Some(reason), 0), "{plaintext:?}");
     }
 }

@@ -1,9 +1,5 @@
 //! What must hold for every fwknop packet, whatever its fields, keys and damage.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "helpers of tests fail by panicking"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use proptest::collection::vec;
 use proptest::option;
@@ -12,15 +8,11 @@ use proptest::sample::select;
 use sha2::{Digest, Sha256};
 use spa_knockd::knock::fwknop::fields::{self, Fields, MessageType};
 use spa_knockd::knock::fwknop::keys::{DigestType, KeySet, Mode, Secret};
-use spa_knockd::knock::fwknop::{
-    EncodeError, Opened, SpaText, Verifier, base64, encode, encode::seal, encode_fresh,
-};
+use spa_knockd::knock::fwknop::{EncodeError, Opened, SpaText, Verifier, base64, encode, encode::seal, encode_fresh};
 use spa_knockd::reason::Reason;
 
 fn open(payload: &[u8], keys: &KeySet) -> Result<Opened, Reason> {
-    Verifier::new(keys)
-        .authenticate(SpaText::parse(payload)?)?
-        .open()
+    Verifier::new(keys).authenticate(SpaText::parse(payload)?)?.open()
 }
 
 fn address() -> impl Strategy<Value = String> {
@@ -33,15 +25,10 @@ fn address() -> impl Strategy<Value = String> {
 /// Messages long enough for the shortest packet that is allowed.
 fn message(message_type: MessageType) -> BoxedStrategy<String> {
     if message_type == MessageType::Command {
-        return (address(), "[ -~]{30,120}")
-            .prop_map(|(address, command)| format!("{address},{command}"))
-            .boxed();
+        return (address(), "[ -~]{30,120}").prop_map(|(address, command)| format!("{address},{command}")).boxed();
     }
-    let port = (select(vec!["tcp", "udp"]), 1..=u16::MAX)
-        .prop_map(|(proto, port)| format!("{proto}/{port}"));
-    (address(), vec(port, 3..=12))
-        .prop_map(|(address, ports)| format!("{address},{}", ports.join(",")))
-        .boxed()
+    let port = (select(vec!["tcp", "udp"]), 1..=u16::MAX).prop_map(|(proto, port)| format!("{proto}/{port}"));
+    (address(), vec(port, 3..=12)).prop_map(|(address, ports)| format!("{address},{}", ports.join(","))).boxed()
 }
 
 prop_compose! {
@@ -90,11 +77,7 @@ fn with_digest(fields: &[u8]) -> Vec<u8> {
 }
 
 fn plain_keys() -> KeySet {
-    KeySet {
-        mode: Mode::Cbc,
-        key: Secret::new(b"key".to_vec()),
-        hmac: None,
-    }
+    KeySet { mode: Mode::Cbc, key: Secret::new(b"key".to_vec()), hmac: None }
 }
 
 proptest! {
@@ -182,42 +165,23 @@ fn sample() -> Fields {
 fn every_change_of_one_byte_is_refused() {
     let kinds = DigestType::ALL.map(Some).into_iter().chain([None]);
     for (kind, mode) in kinds.zip(Mode::ALL.into_iter().cycle()) {
-        let keys = KeySet {
-            mode,
-            hmac: kind.map(|kind| (kind, Secret::new(b"hmac".to_vec()))),
-            ..plain_keys()
-        };
+        let keys = KeySet { mode, hmac: kind.map(|kind| (kind, Secret::new(b"hmac".to_vec()))), ..plain_keys() };
         let packet = encode(&sample(), &keys, [9; 8]).unwrap().into_bytes();
         assert!(open(&packet, &keys).is_ok());
         for at in 0..packet.len() {
             for change in [1, 2, 0x20, 0x80] {
                 let mut damaged = packet.clone();
                 damaged[at] ^= change;
-                assert!(
-                    open(&damaged, &keys).is_err(),
-                    "{kind:?} {mode:?} {at} {change}"
-                );
+                assert!(open(&damaged, &keys).is_err(), "{kind:?} {mode:?} {at} {change}");
             }
         }
         for cut in 1..packet.len() {
-            assert!(
-                open(&packet[cut..], &keys).is_err(),
-                "{kind:?} {mode:?} {cut}"
-            );
-            assert!(
-                open(&packet[..packet.len() - cut], &keys).is_err(),
-                "{kind:?} {mode:?} {cut}"
-            );
+            assert!(open(&packet[cut..], &keys).is_err(), "{kind:?} {mode:?} {cut}");
+            assert!(open(&packet[..packet.len() - cut], &keys).is_err(), "{kind:?} {mode:?} {cut}");
         }
         for extra in ["A", "=", "/", "AA", "AAAA", "\n", "U2FsdGVkX1"] {
-            assert!(
-                open(&[&packet, extra.as_bytes()].concat(), &keys).is_err(),
-                "{kind:?} {mode:?} {extra:?}"
-            );
-            assert!(
-                open(&[extra.as_bytes(), &packet].concat(), &keys).is_err(),
-                "{kind:?} {mode:?} {extra:?}"
-            );
+            assert!(open(&[&packet, extra.as_bytes()].concat(), &keys).is_err(), "{kind:?} {mode:?} {extra:?}");
+            assert!(open(&[extra.as_bytes(), &packet].concat(), &keys).is_err(), "{kind:?} {mode:?} {extra:?}");
         }
     }
 }
@@ -226,18 +190,11 @@ fn every_change_of_one_byte_is_refused() {
 fn keys_work_at_every_edge_of_their_length() {
     for mode in Mode::ALL {
         for length in [1, 15, 16, 17, 31, 32] {
-            let keys = KeySet {
-                mode,
-                key: Secret::new(vec![b'k'; length]),
-                hmac: None,
-            };
+            let keys = KeySet { mode, key: Secret::new(vec![b'k'; length]), hmac: None };
             let packet = encode(&sample(), &keys, [9; 8]).unwrap();
             assert_eq!(open(packet.as_bytes(), &keys).unwrap().fields, sample());
             // One byte more is another key, but for legacy mode, which cuts.
-            let longer = KeySet {
-                key: Secret::new(vec![b'k'; length + 1]),
-                ..keys
-            };
+            let longer = KeySet { key: Secret::new(vec![b'k'; length + 1]), ..keys };
             assert_eq!(
                 open(packet.as_bytes(), &longer).is_ok(),
                 mode == Mode::Legacy && length >= 16,
@@ -245,27 +202,14 @@ fn keys_work_at_every_edge_of_their_length() {
             );
         }
     }
-    for (kind, block) in DigestType::ALL
-        .into_iter()
-        .zip([64, 64, 64, 128, 128, 136, 72])
-    {
+    for (kind, block) in DigestType::ALL.into_iter().zip([64, 64, 64, 128, 128, 136, 72]) {
         for length in [1, block - 1, block, block + 1, 128, 136] {
             let hmac = |length| Some((kind, Secret::new(vec![b'h'; length])));
-            let keys = KeySet {
-                hmac: hmac(length),
-                ..plain_keys()
-            };
+            let keys = KeySet { hmac: hmac(length), ..plain_keys() };
             let packet = encode(&sample(), &keys, [9; 8]).unwrap();
             assert!(open(packet.as_bytes(), &keys).is_ok());
-            let longer = KeySet {
-                hmac: hmac(length + 1),
-                ..keys
-            };
-            assert_eq!(
-                open(packet.as_bytes(), &longer),
-                Err(Reason::Hmac),
-                "{kind:?} {length}"
-            );
+            let longer = KeySet { hmac: hmac(length + 1), ..keys };
+            assert_eq!(open(packet.as_bytes(), &longer), Err(Reason::Hmac), "{kind:?} {length}");
         }
     }
 }
@@ -273,122 +217,29 @@ fn keys_work_at_every_edge_of_their_length() {
 #[test]
 fn the_encoder_refuses_what_no_decoder_takes() {
     let refused = |fields: Fields| encode(&fields, &plain_keys(), [0; 8]).unwrap_err();
-    let user = |user: &str| {
-        refused(Fields {
-            user: user.to_owned(),
-            ..sample()
-        })
-    };
-    for name in [
-        "",
-        &"a".repeat(49),
-        "a/b",
-        "a\"b",
-        "a:b",
-        "a,b",
-        "a=b",
-        "a\nb",
-        "\u{e4}",
-    ] {
+    let user = |user: &str| refused(Fields { user: user.to_owned(), ..sample() });
+    for name in ["", &"a".repeat(49), "a/b", "a\"b", "a:b", "a,b", "a=b", "a\nb", "\u{e4}"] {
         assert_eq!(user(name), EncodeError::User, "{name:?}");
     }
-    let message = |message: &str| {
-        refused(Fields {
-            message: message.to_owned(),
-            ..sample()
-        })
-    };
+    let message = |message: &str| refused(Fields { message: message.to_owned(), ..sample() });
     assert_eq!(message("203.0.113.21"), EncodeError::Message);
-    assert_eq!(
-        message(&("203.0.113.21".to_owned() + &",tcp/22".repeat(26))),
-        EncodeError::Message
-    );
-    assert_eq!(
-        refused(Fields {
-            nat: None,
-            ..sample()
-        }),
-        EncodeError::Nat
-    );
-    assert_eq!(
-        refused(Fields {
-            nat: Some("a b,1".to_owned()),
-            ..sample()
-        }),
-        EncodeError::Nat
-    );
-    assert_eq!(
-        refused(Fields {
-            client_timeout: None,
-            ..sample()
-        }),
-        EncodeError::ClientTimeout
-    );
-    assert_eq!(
-        refused(Fields {
-            client_timeout: Some(65_537),
-            ..sample()
-        }),
-        EncodeError::ClientTimeout
-    );
-    assert_eq!(
-        refused(Fields {
-            random: 10_u64.pow(16),
-            ..sample()
-        }),
-        EncodeError::Random
-    );
-    assert_eq!(
-        refused(Fields {
-            timestamp: 10_u64.pow(12),
-            ..sample()
-        }),
-        EncodeError::Timestamp
-    );
+    assert_eq!(message(&("203.0.113.21".to_owned() + &",tcp/22".repeat(26))), EncodeError::Message);
+    assert_eq!(refused(Fields { nat: None, ..sample() }), EncodeError::Nat);
+    assert_eq!(refused(Fields { nat: Some("a b,1".to_owned()), ..sample() }), EncodeError::Nat);
+    assert_eq!(refused(Fields { client_timeout: None, ..sample() }), EncodeError::ClientTimeout);
+    assert_eq!(refused(Fields { client_timeout: Some(65_537), ..sample() }), EncodeError::ClientTimeout);
+    assert_eq!(refused(Fields { random: 10_u64.pow(16), ..sample() }), EncodeError::Random);
+    assert_eq!(refused(Fields { timestamp: 10_u64.pow(12), ..sample() }), EncodeError::Timestamp);
     for version in ["", "3:0", "123456789", "\u{e4}"] {
-        assert_eq!(
-            refused(Fields {
-                version: version.to_owned(),
-                ..sample()
-            }),
-            EncodeError::Version
-        );
+        assert_eq!(refused(Fields { version: version.to_owned(), ..sample() }), EncodeError::Version);
     }
     for auth in ["", "a\nb", &"a".repeat(193)] {
-        assert_eq!(
-            refused(Fields {
-                server_auth: Some(auth.to_owned()),
-                ..sample()
-            }),
-            EncodeError::ServerAuth
-        );
+        assert_eq!(refused(Fields { server_auth: Some(auth.to_owned()), ..sample() }), EncodeError::ServerAuth);
     }
-    let access = Fields {
-        message_type: MessageType::Access,
-        nat: None,
-        client_timeout: None,
-        ..sample()
-    };
-    assert_eq!(
-        refused(Fields {
-            nat: sample().nat,
-            ..access.clone()
-        }),
-        EncodeError::Nat
-    );
-    assert_eq!(
-        refused(Fields {
-            client_timeout: Some(1),
-            ..access.clone()
-        }),
-        EncodeError::ClientTimeout
-    );
-    let short = Fields {
-        timestamp: 0,
-        user: "a".to_owned(),
-        digest_type: DigestType::Md5,
-        ..access
-    };
+    let access = Fields { message_type: MessageType::Access, nat: None, client_timeout: None, ..sample() };
+    assert_eq!(refused(Fields { nat: sample().nat, ..access.clone() }), EncodeError::Nat);
+    assert_eq!(refused(Fields { client_timeout: Some(1), ..access.clone() }), EncodeError::ClientTimeout);
+    let short = Fields { timestamp: 0, user: "a".to_owned(), digest_type: DigestType::Md5, ..access };
     assert_eq!(refused(short), EncodeError::Size);
     // The largest of all still fits.
     let long = Fields {
@@ -400,10 +251,7 @@ fn the_encoder_refuses_what_no_decoder_takes() {
         digest_type: DigestType::Sha512,
         ..sample()
     };
-    let keys = KeySet {
-        hmac: Some((DigestType::Sha512, Secret::new(b"h".to_vec()))),
-        ..plain_keys()
-    };
+    let keys = KeySet { hmac: Some((DigestType::Sha512, Secret::new(b"h".to_vec()))), ..plain_keys() };
     let packet = encode(&long, &keys, [0; 8]).unwrap();
     assert!(packet.len() > 800);
     assert_eq!(open(packet.as_bytes(), &keys).unwrap().fields, long);
@@ -417,13 +265,7 @@ fn fresh_packets_are_never_the_same() {
         let packet = encode_fresh(&sample(), &plain_keys()).unwrap();
         let fields = open(packet.as_bytes(), &plain_keys()).unwrap().fields;
         randoms.insert(fields.random);
-        assert_eq!(
-            Fields {
-                random: 42,
-                ..fields
-            },
-            sample()
-        );
+        assert_eq!(Fields { random: 42, ..fields }, sample());
         packets.insert(packet);
     }
     assert_eq!((packets.len(), randoms.len()), (200, 200));

@@ -121,6 +121,21 @@ fn a_full_run_directory_ends_the_honours_not_the_daemon() {
     daemon.stop();
 }
 
+#[test]
+fn a_journal_that_goes_away_stops_the_grants() {
+    let lab = Lab::new();
+    let daemon = &mut lab.daemon(&config());
+    fs::remove_dir_all(lab.run_dir()).expect("wipe the run directory");
+    lab.knock(&keys(), &KNOCK);
+    daemon.wait_log("journal");
+    assert_eq!(lab.elements(), []);
+
+    fs::create_dir(lab.run_dir()).expect("make the run directory");
+    chown(lab.run_dir(), Some(65534), Some(65534)).expect("chown");
+    lab.knock(&keys(), &KNOCK);
+    lab.wait_element("spa_in4_v1", &["203.0.113.2", "tcp", "22"]);
+}
+
 /// A file system of 16 KiB, as long as this lives.
 struct SmallDisk(PathBuf);
 

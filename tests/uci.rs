@@ -1,10 +1,6 @@
 //! UCI text: what `uci` writes is read back byte for byte, and no text is too strange to refuse.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a panic is how a test fails"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use proptest::prelude::*;
 use spa_knockd::uci::{Entry, Section, Value, parse, write};
@@ -12,11 +8,7 @@ use spa_knockd::uci::{Entry, Section, Value, parse, write};
 /// The values of the first section, as text.
 fn values(text: &str) -> Vec<String> {
     let sections = parse(text.as_bytes()).unwrap();
-    sections[0]
-        .entries
-        .iter()
-        .map(|entry| entry.value.text().unwrap().to_owned())
-        .collect()
+    sections[0].entries.iter().map(|entry| entry.value.text().unwrap().to_owned()).collect()
 }
 
 /// The value that this text stands for behind `option o `.
@@ -30,20 +22,10 @@ fn what_uci_writes_is_read() {
                 \tlist port '10000-65535'\n\nconfig access 'alice'\n\toption key 'it'\\''s'\n\n";
     let sections = parse(text.as_bytes()).unwrap();
     assert_eq!(sections.len(), 2);
-    assert_eq!(
-        (sections[0].kind.as_str(), sections[0].name.as_deref()),
-        ("spa-knockd", Some("main"))
-    );
+    assert_eq!((sections[0].kind.as_str(), sections[0].name.as_deref()), ("spa-knockd", Some("main")));
     assert_eq!(sections[0].line, 3);
-    let lines: Vec<_> = sections[0]
-        .entries
-        .iter()
-        .map(|e| (e.list, e.name.as_str(), e.line))
-        .collect();
-    assert_eq!(
-        lines,
-        [(false, "enabled", 4), (true, "port", 5), (true, "port", 6)]
-    );
+    let lines: Vec<_> = sections[0].entries.iter().map(|e| (e.list, e.name.as_str(), e.line)).collect();
+    assert_eq!(lines, [(false, "enabled", 4), (true, "port", 5), (true, "port", 6)]);
     assert_eq!(sections[1].entries[0].value.text(), Some("it's"));
     assert_eq!(sections[1].entries[0].line, 9);
 }
@@ -77,10 +59,7 @@ fn quotes_and_backslashes_are_those_of_libuci() {
 #[test]
 fn commands_may_be_short_share_a_line_and_end_in_crlf() {
     assert_eq!(values("c t\r\n\to a 'x'\r\n  l b y\r\n"), ["x", "y"]);
-    assert_eq!(
-        values("config t; option a 'x'; option b y;option c z ; list d w;\n"),
-        ["x", "y", "z", "w"]
-    );
+    assert_eq!(values("config t; option a 'x'; option b y;option c z ; list d w;\n"), ["x", "y", "z", "w"]);
     assert_eq!(parse(b"# only\n  # comments\n\n").unwrap(), []);
     assert_eq!(parse(b"config access").unwrap()[0].name, None);
     assert_eq!(parse(b"config access ''").unwrap()[0].name, None);
@@ -132,28 +111,10 @@ fn values_are_not_printed() {
 
 /// Sections as `parse` would give them, without their lines.
 fn sections() -> impl Strategy<Value = Vec<Section>> {
-    let entry = (
-        any::<bool>(),
-        "[A-Za-z0-9_]{1,8}",
-        prop::collection::vec(1..=255_u8, 0..40),
-    )
-        .prop_map(|(list, name, value)| Entry {
-            list,
-            name,
-            value: Value::new(value),
-            line: 0,
-        });
-    let section = (
-        "[!-~]{1,8}",
-        prop::option::of("[A-Za-z0-9_]{1,8}"),
-        prop::collection::vec(entry, 0..5),
-    )
-        .prop_map(|(kind, name, entries)| Section {
-            kind,
-            name,
-            line: 0,
-            entries,
-        });
+    let entry = (any::<bool>(), "[A-Za-z0-9_]{1,8}", prop::collection::vec(1..=255_u8, 0..40))
+        .prop_map(|(list, name, value)| Entry { list, name, value: Value::new(value), line: 0 });
+    let section = ("[!-~]{1,8}", prop::option::of("[A-Za-z0-9_]{1,8}"), prop::collection::vec(entry, 0..5))
+        .prop_map(|(kind, name, entries)| Section { kind, name, line: 0, entries });
     prop::collection::vec(section, 0..5)
 }
 

@@ -4,11 +4,7 @@ use crate::reason::Reason;
 
 /// `N` bytes from `at` on.
 pub(super) fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Reason> {
-    bytes
-        .get(at..)
-        .and_then(|tail| tail.first_chunk())
-        .copied()
-        .ok_or(Reason::FrameCut)
+    bytes.get(at..).and_then(|tail| tail.first_chunk()).copied().ok_or(Reason::FrameCut)
 }
 
 /// The byte at `at`.
@@ -53,10 +49,7 @@ mod tests {
 
     #[test]
     fn only_a_cut_turns_into_a_contradiction() {
-        assert_eq!(
-            enclosed::<()>(Err(Reason::FrameCut)),
-            Err(Reason::FrameMalformed)
-        );
+        assert_eq!(enclosed::<()>(Err(Reason::FrameCut)), Err(Reason::FrameMalformed));
         assert_eq!(enclosed::<()>(Err(Reason::Fragment)), Err(Reason::Fragment));
         assert_eq!(enclosed(Ok(1)), Ok(1));
     }

@@ -32,10 +32,7 @@ impl Filter {
         let mut transports = transports.to_vec();
         transports.sort_unstable();
         transports.dedup();
-        Self {
-            ports: merge(ports),
-            transports,
-        }
+        Self { ports: merge(ports), transports }
     }
 
     /// Whether a knock may come in this datagram: transport, destination port and payload length fit.
@@ -45,10 +42,7 @@ impl Filter {
         self.transports.contains(&transport)
             && payload_length(transport).contains(&datagram.payload.len())
             && (transport == Transport::Icmp
-                || self
-                    .ports
-                    .iter()
-                    .any(|range| range.contains(&datagram.destination_port)))
+                || self.ports.iter().any(|range| range.contains(&datagram.destination_port)))
     }
 
     /// The libpcap expression that lets through every frame of this link type that [`Filter::matches`].
@@ -63,57 +57,29 @@ impl Filter {
     #[must_use]
     pub fn expression(&self, link: LinkType) -> String {
         let kernel_ports = match self.ports.as_slice() {
-            [first, .., last] if self.ports.len() > KERNEL_RANGES_MAX => {
-                &[*first.start()..=*last.end()]
-            }
+            [first, .., last] if self.ports.len() > KERNEL_RANGES_MAX => &[*first.start()..=*last.end()],
             ports => ports,
         };
         let Some(rules) = Rules::new(kernel_ports, &self.transports) else {
             return "len = 0".to_owned();
         };
         match link {
-            LinkType::Ethernet => typed(
-                &rules,
-                link::ETHERNET.ethertype,
-                link::ETHERNET.header,
-                VLAN_TAGS_MAX,
-            ),
+            LinkType::Ethernet => typed(&rules, link::ETHERNET.ethertype, link::ETHERNET.header, VLAN_TAGS_MAX),
             LinkType::LinuxSll => {
                 let typed = typed(&rules, link::SLL.ethertype, link::SLL.header, VLAN_TAGS_MAX);
-                format!(
-                    "link[{}:2] != {} and {typed}",
-                    link::SLL_PACKET_TYPE,
-                    link::SENT_BY_US
-                )
+                format!("link[{}:2] != {} and {typed}", link::SLL_PACKET_TYPE, link::SENT_BY_US)
             }
             LinkType::LinuxSll2 => {
-                let typed = typed(
-                    &rules,
-                    link::SLL2.ethertype,
-                    link::SLL2.header,
-                    VLAN_TAGS_MAX,
-                );
-                format!(
-                    "link[{}] != {} and {typed}",
-                    link::SLL2_PACKET_TYPE,
-                    link::SENT_BY_US
-                )
+                let typed = typed(&rules, link::SLL2.ethertype, link::SLL2.header, VLAN_TAGS_MAX);
+                format!("link[{}] != {} and {typed}", link::SLL2_PACKET_TYPE, link::SENT_BY_US)
             }
-            LinkType::Raw => format!(
-                "({} or {})",
-                rules.versioned_ipv4(0),
-                rules.versioned_ipv6(0)
-            ),
+            LinkType::Raw => format!("({} or {})", rules.versioned_ipv4(0), rules.versioned_ipv6(0)),
             LinkType::Ipv4 => rules.versioned_ipv4(0),
             LinkType::Ipv6 => rules.versioned_ipv6(0),
             LinkType::Ppp => {
                 let [address, control] = ppp::ADDRESS_CONTROL;
                 let number = u16::from_be_bytes([address, control]);
-                format!(
-                    "((link[0:2] = {number} and {}) or {})",
-                    in_ppp(&rules, 2),
-                    in_ppp(&rules, 0)
-                )
+                format!("((link[0:2] = {number} and {}) or {})", in_ppp(&rules, 2), in_ppp(&rules, 0))
             }
             LinkType::PppEther => in_pppoe(&rules, 0),
             LinkType::Null => of_family(&rules, &[|number| number, u32::swap_bytes]),
@@ -135,26 +101,16 @@ fn typed(rules: &Rules<'_>, at: usize, next: usize, tags: usize) -> String {
     );
     if let Some(tags) = tags.checked_sub(1) {
         let [q, ad, old] = ethertype::TAGS;
-        let inner = typed(
-            rules,
-            next + ethertype::TAG_NEXT,
-            next + ethertype::TAG,
-            tags,
-        );
-        alternatives += &format!(
-            " or ((link[{at}:2] = {q} or link[{at}:2] = {ad} or link[{at}:2] = {old}) and {inner})"
-        );
+        let inner = typed(rules, next + ethertype::TAG_NEXT, next + ethertype::TAG, tags);
+        alternatives +=
+            &format!(" or ((link[{at}:2] = {q} or link[{at}:2] = {ad} or link[{at}:2] = {old}) and {inner})");
     }
     format!("({alternatives})")
 }
 
 fn in_pppoe(rules: &Rules<'_>, at: usize) -> String {
     let code = at + pppoe::VERSION_CODE;
-    format!(
-        "(link[{code}:2] = {} and {})",
-        pppoe::SESSION_DATA,
-        in_ppp(rules, at + pppoe::HEADER)
-    )
+    format!("(link[{code}:2] = {} and {})", pppoe::SESSION_DATA, in_ppp(rules, at + pppoe::HEADER))
 }
 
 fn in_ppp(rules: &Rules<'_>, at: usize) -> String {
@@ -171,10 +127,7 @@ fn in_ppp(rules: &Rules<'_>, at: usize) -> String {
 
 fn of_family(rules: &Rules<'_>, orders: &[fn(u32) -> u32]) -> String {
     let is = |family: u32| {
-        let numbers: Vec<String> = orders
-            .iter()
-            .map(|order| format!("link[0:4] = {}", order(family)))
-            .collect();
+        let numbers: Vec<String> = orders.iter().map(|order| format!("link[0:4] = {}", order(family))).collect();
         numbers.join(" or ")
     };
     let v6: Vec<String> = family::IPV6.iter().map(|number| is(*number)).collect();
@@ -189,11 +142,8 @@ fn of_family(rules: &Rules<'_>, orders: &[fn(u32) -> u32]) -> String {
 
 /// The same ports as sorted ranges with gaps between them.
 fn merge(ports: &[RangeInclusive<u16>]) -> Vec<RangeInclusive<u16>> {
-    let mut sorted: Vec<(u16, u16)> = ports
-        .iter()
-        .filter(|range| !range.is_empty())
-        .map(|range| (*range.start(), *range.end()))
-        .collect();
+    let mut sorted: Vec<(u16, u16)> =
+        ports.iter().filter(|range| !range.is_empty()).map(|range| (*range.start(), *range.end())).collect();
     sorted.sort_unstable();
     let mut merged: Vec<(u16, u16)> = Vec::with_capacity(sorted.len());
     for (start, end) in sorted {
@@ -219,10 +169,7 @@ mod tests {
 
     #[test]
     fn ranges_are_merged() {
-        assert_eq!(
-            merge(&[5..=7, 1..=2, 8..=9, 6..=6, 65535..=65535, 3..=3]),
-            [1..=3, 5..=9, 65535..=65535]
-        );
+        assert_eq!(merge(&[5..=7, 1..=2, 8..=9, 6..=6, 65535..=65535, 3..=3]), [1..=3, 5..=9, 65535..=65535]);
         #[expect(clippy::reversed_empty_ranges, reason = "it must not match anything")]
         let reversed = merge(&[9..=1]);
         assert!(reversed.is_empty());
@@ -250,11 +197,7 @@ mod tests {
             (9, 140, false),
             (21, 140, false),
         ] {
-            assert_eq!(
-                udp.matches(&datagram(Transport::Udp, port, length)),
-                expected,
-                "{port} {length}"
-            );
+            assert_eq!(udp.matches(&datagram(Transport::Udp, port, length)), expected, "{port} {length}");
         }
         assert!(!udp.matches(&datagram(Transport::Tcp, 62201, 140)));
         assert!(!udp.matches(&datagram(Transport::Icmp, 0, 140)));
@@ -279,19 +222,13 @@ mod tests {
             ];
             // The kernel takes 4096.
             eprintln!("{link:?} {sizes:?}");
-            assert!(
-                sizes[0] < 500 && sizes[1] < 1500 && sizes.iter().all(|size| *size < 3500),
-                "{link:?}: {sizes:?}"
-            );
+            assert!(sizes[0] < 500 && sizes[1] < 1500 && sizes.iter().all(|size| *size < 3500), "{link:?}: {sizes:?}");
         }
     }
 
     #[test]
     fn a_filter_without_ports_or_transports_lets_nothing_through() {
-        for filter in [
-            Filter::new(&[], &[Transport::Udp, Transport::Tcp]),
-            Filter::new(&[1..=2], &[]),
-        ] {
+        for filter in [Filter::new(&[], &[Transport::Udp, Transport::Tcp]), Filter::new(&[1..=2], &[])] {
             for link in LinkType::ALL {
                 let capture = Capture::dead(Linktype(link.dlt())).unwrap();
                 let program = capture.compile(&filter.expression(link), true).unwrap();

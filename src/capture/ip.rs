@@ -43,8 +43,7 @@ pub(super) mod extension {
     pub(in crate::capture) const AUTHENTICATION: u8 = 51;
     pub(in crate::capture) const DESTINATION: u8 = 60;
     /// Those that are walked.
-    pub(in crate::capture) const WALKED: [u8; 4] =
-        [HOP_BY_HOP, ROUTING, AUTHENTICATION, DESTINATION];
+    pub(in crate::capture) const WALKED: [u8; 4] = [HOP_BY_HOP, ROUTING, AUTHENTICATION, DESTINATION];
     /// The shortest of them, in bytes.
     pub(in crate::capture) const LENGTH_MIN: usize = 8;
 }
@@ -95,9 +94,7 @@ pub(super) fn ipv6(packet: &[u8]) -> Result<Datagram<'_>, Reason> {
         return Err(Reason::FrameMalformed);
     }
     let length = usize::from(be16(packet, v6::PAYLOAD_LENGTH)?);
-    let payload = from(packet, v6::HEADER)?
-        .get(..length)
-        .ok_or(Reason::FrameCut)?;
+    let payload = from(packet, v6::HEADER)?.get(..length).ok_or(Reason::FrameCut)?;
     let (number, payload) = enclosed(walk(byte(packet, v6::NEXT_HEADER)?, payload))?;
     let transport = match number {
         protocol::UDP => Transport::Udp,

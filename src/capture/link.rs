@@ -102,20 +102,11 @@ pub(super) struct Layout {
 }
 
 /// Ethernet II: two addresses and the type.
-pub(super) const ETHERNET: Layout = Layout {
-    ethertype: 12,
-    header: 14,
-};
+pub(super) const ETHERNET: Layout = Layout { ethertype: 12, header: 14 };
 /// `LINKTYPE_LINUX_SLL`.
-pub(super) const SLL: Layout = Layout {
-    ethertype: 14,
-    header: 16,
-};
+pub(super) const SLL: Layout = Layout { ethertype: 14, header: 16 };
 /// `LINKTYPE_LINUX_SLL2`.
-pub(super) const SLL2: Layout = Layout {
-    ethertype: 0,
-    header: 20,
-};
+pub(super) const SLL2: Layout = Layout { ethertype: 0, header: 20 };
 
 /// Where cooked captures say who sent the frame to whom: two bytes, one byte, and "sent by us".
 pub(super) const SLL_PACKET_TYPE: usize = 0;
@@ -207,9 +198,7 @@ fn from_pppoe(session: &[u8]) -> Result<Datagram<'_>, Reason> {
         return Err(Reason::FrameNotIp);
     }
     let length = usize::from(be16(session, pppoe::LENGTH)?);
-    let frame = from(session, pppoe::HEADER)?
-        .get(..length)
-        .ok_or(Reason::FrameCut)?;
+    let frame = from(session, pppoe::HEADER)?.get(..length).ok_or(Reason::FrameCut)?;
     enclosed(from_ppp(frame))
 }
 

@@ -44,15 +44,11 @@ impl fmt::Display for OpenError {
                 write!(f, "{device}: no such network device; `ip link` lists them")
             }
             Self::NotUp(device) => {
-                write!(
-                    f,
-                    "{device}: the device is down; `ip link set dev {device} up` or `ifup` starts it"
-                )
+                write!(f, "{device}: the device is down; `ip link set dev {device} up` or `ifup` starts it")
             }
-            Self::Permission(device) => write!(
-                f,
-                "{device}: no permission to capture; run as root or with CAP_NET_RAW"
-            ),
+            Self::Permission(device) => {
+                write!(f, "{device}: no permission to capture; run as root or with CAP_NET_RAW")
+            }
             Self::LinkType(device, name) => write!(
                 f,
                 "{device}: frames of link type {name} are not understood; capture on an Ethernet, PPP or tunnel device"
@@ -107,8 +103,8 @@ impl fmt::Debug for Live {
 }
 
 impl Live {
-    /// Captures on `device` with a ring of `ring_kib` KiB, without promiscuous mode: only what comes in and is
-    /// addressed to this host, and only what `filter` wants.
+    /// Captures what comes in on `device` and `filter` wants, without promiscuous mode, into a ring of `ring_kib` KiB;
+    /// 0 leaves the size to libpcap.
     ///
     /// # Errors
     ///
@@ -116,25 +112,13 @@ impl Live {
     pub fn open(device: &str, ring_kib: u32, filter: &Filter) -> Result<Self, OpenError> {
         let ring = i32::try_from(u64::from(ring_kib) * 1024).unwrap_or(i32::MAX);
         let capture = Capture::from_device(device)
-            .and_then(|capture| {
-                capture
-                    .promisc(false)
-                    .immediate_mode(true)
-                    .snaplen(SNAPLEN)
-                    .buffer_size(ring)
-                    .open()
-            })
+            .and_then(|capture| capture.promisc(false).immediate_mode(true).snaplen(SNAPLEN).buffer_size(ring).open())
             .and_then(Capture::setnonblock)
             .map_err(|error| explain(device, &error))?;
         let number = capture.get_datalink();
-        let link = LinkType::from_dlt(number.0)
-            .ok_or_else(|| OpenError::LinkType(device.to_owned(), link_name(number)))?;
-        let mut live = Self {
-            device: device.to_owned(),
-            capture,
-            link,
-            filter: filter.clone(),
-        };
+        let link =
+            LinkType::from_dlt(number.0).ok_or_else(|| OpenError::LinkType(device.to_owned(), link_name(number)))?;
+        let mut live = Self { device: device.to_owned(), capture, link, filter: filter.clone() };
         // Not `inbound` in the expression: libpcap judges the first frame itself, and there that word never holds.
         live.capture
             .direction(Direction::In)
@@ -177,23 +161,13 @@ impl Live {
         budget: usize,
         mut each: impl FnMut(Result<Datagram<'_>, Reason>),
     ) -> Result<usize, CaptureError> {
-        let Self {
-            capture,
-            link,
-            filter,
-            ..
-        } = self;
+        let Self { capture, link, filter, .. } = self;
         capture
-            .dispatch(Some(budget.min(BATCH_MAX)), |packet| {
-                match decode(*link, packet.data) {
-                    Ok(datagram) if !filter.matches(&datagram) => {}
-                    verdict => each(verdict),
-                }
+            .dispatch(Some(budget.min(BATCH_MAX)), |packet| match decode(*link, packet.data) {
+                Ok(datagram) if !filter.matches(&datagram) => {}
+                verdict => each(verdict),
             })
-            .map_err(|error| CaptureError {
-                device: self.device.clone(),
-                text: words(&error),
-            })
+            .map_err(|error| CaptureError { device: self.device.clone(), text: words(&error) })
     }
 
     /// What the kernel counted so far.
@@ -203,14 +177,8 @@ impl Live {
     /// [`CaptureError`] where the kernel does not say.
     pub fn statistics(&mut self) -> Result<Statistics, CaptureError> {
         match self.capture.stats() {
-            Ok(stat) => Ok(Statistics {
-                received: stat.received,
-                dropped: stat.dropped,
-            }),
-            Err(error) => Err(CaptureError {
-                device: self.device.clone(),
-                text: words(&error),
-            }),
+            Ok(stat) => Ok(Statistics { received: stat.received, dropped: stat.dropped }),
+            Err(error) => Err(CaptureError { device: self.device.clone(), text: words(&error) }),
         }
     }
 }

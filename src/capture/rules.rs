@@ -23,20 +23,12 @@ impl<'a> Rules<'a> {
 
     /// An IPv4 packet at `at`, where nothing before it tells the family.
     pub(super) fn versioned_ipv4(&self, at: usize) -> String {
-        format!(
-            "(link[{}] & 0xf0 = 0x40 and {})",
-            at + v4::VERSION,
-            self.ipv4(at)
-        )
+        format!("(link[{}] & 0xf0 = 0x40 and {})", at + v4::VERSION, self.ipv4(at))
     }
 
     /// An IPv6 packet at `at`, where nothing before it tells the family.
     pub(super) fn versioned_ipv6(&self, at: usize) -> String {
-        format!(
-            "(link[{}] & 0xf0 = 0x60 and {})",
-            at + v6::VERSION,
-            self.ipv6(at)
-        )
+        format!("(link[{}] & 0xf0 = 0x60 and {})", at + v6::VERSION, self.ipv6(at))
     }
 
     /// An IPv4 packet at `at` that is no fragment; with options, only its length is judged.
@@ -61,12 +53,7 @@ impl<'a> Rules<'a> {
                 )
             })
             .collect();
-        format!(
-            "(({}) and link[{}:2] & {} = 0)",
-            alternatives.join(" or "),
-            at + v4::FRAGMENT,
-            v4::FRAGMENT_MASK
-        )
+        format!("(({}) and link[{}:2] & {} = 0)", alternatives.join(" or "), at + v4::FRAGMENT, v4::FRAGMENT_MASK)
     }
 
     /// An IPv6 packet at `at`; behind extension headers, only its length is judged.
@@ -86,22 +73,11 @@ impl<'a> Rules<'a> {
                 format!("(link[{number}] = {value} and {plain})")
             })
             .collect();
-        let headers: Vec<String> = extension::WALKED
-            .iter()
-            .map(|header| format!("link[{number}] = {header}"))
-            .collect();
-        let message = self
-            .transports
-            .iter()
-            .copied()
-            .map(message_min)
-            .min()
-            .unwrap_or(0);
+        let headers: Vec<String> =
+            extension::WALKED.iter().map(|header| format!("link[{number}] = {header}")).collect();
+        let message = self.transports.iter().copied().map(message_min).min().unwrap_or(0);
         let shortest = extension::LENGTH_MIN + message;
-        alternatives.push(format!(
-            "(({}) and {length} >= {shortest})",
-            headers.join(" or ")
-        ));
+        alternatives.push(format!("(({}) and {length} >= {shortest})", headers.join(" or ")));
         format!("({})", alternatives.join(" or "))
     }
 
@@ -118,11 +94,7 @@ impl<'a> Rules<'a> {
             }
             Transport::Icmp => (length.to_owned(), before + ICMP_HEADER),
         };
-        let sized = format!(
-            "{measure} >= {} and {measure} <= {}",
-            header + least,
-            header + most
-        );
+        let sized = format!("{measure} >= {} and {measure} <= {}", header + least, header + most);
         if transport == Transport::Icmp {
             return format!("({sized})");
         }

@@ -59,12 +59,7 @@ impl<'a> Message<'a> {
                 from(bytes, header)?
             }
             Transport::Icmp => {
-                return Ok(Self {
-                    transport,
-                    source_port: 0,
-                    destination_port: 0,
-                    payload: from(bytes, ICMP_HEADER)?,
-                });
+                return Ok(Self { transport, source_port: 0, destination_port: 0, payload: from(bytes, ICMP_HEADER)? });
             }
         };
         Ok(Self {
@@ -88,10 +83,7 @@ mod tests {
     fn the_udp_length_rules() {
         let mut bytes = *b"\x01\x02\x03\x04\x00\x0b\x00\x00abcde";
         let message = Message::read(Transport::Udp, &bytes).unwrap();
-        assert_eq!(
-            (message.source_port, message.destination_port),
-            (0x0102, 0x0304)
-        );
+        assert_eq!((message.source_port, message.destination_port), (0x0102, 0x0304));
         assert_eq!(message.payload, b"abc");
         for (length, expected) in [
             (7, Err(Reason::FrameMalformed)),
@@ -116,11 +108,7 @@ mod tests {
             (15, Err(Reason::FrameCut)),
         ] {
             bytes[tcp::DATA_OFFSET] = words << 4;
-            assert_eq!(
-                payload(Transport::Tcp, &bytes).map(<[u8]>::len),
-                expected,
-                "{words}"
-            );
+            assert_eq!(payload(Transport::Tcp, &bytes).map(<[u8]>::len), expected, "{words}");
         }
     }
 
@@ -129,11 +117,7 @@ mod tests {
         let mut bytes = [0; 20];
         bytes[tcp::DATA_OFFSET] = 5 << 4;
         bytes[udp::LENGTH + 1] = 8;
-        for (transport, header) in [
-            (Transport::Udp, 8),
-            (Transport::Tcp, 20),
-            (Transport::Icmp, 8),
-        ] {
+        for (transport, header) in [(Transport::Udp, 8), (Transport::Tcp, 20), (Transport::Icmp, 8)] {
             for cut in 0..header {
                 assert_eq!(payload(transport, &bytes[..cut]), Err(Reason::FrameCut));
             }

@@ -55,11 +55,7 @@ pub(super) fn read(name: &str, options: &mut Options<'_>) -> Option<Access> {
     };
     if enabled && access.timeout > access.max_timeout {
         options.warn(
-            if options.has("timeout") {
-                "timeout"
-            } else {
-                "max_timeout"
-            },
+            if options.has("timeout") { "timeout" } else { "max_timeout" },
             Complaint::new(
                 format!(
                     "a client that asks for no time gets {} seconds, one that asks gets {} at most",
@@ -79,10 +75,7 @@ fn open(options: &mut Options<'_>, restrict: &[Port], enabled: bool) -> Open {
         alone(options, "open", elements.len());
         if enabled {
             let problem = "the holder of the keys may open every port";
-            options.warn(
-                "open",
-                Complaint::new(problem, "name the ports, as in list open 'tcp/22'"),
-            );
+            options.warn("open", Complaint::new(problem, "name the ports, as in list open 'tcp/22'"));
         }
         return Open::Any;
     }
@@ -96,10 +89,7 @@ fn open(options: &mut Options<'_>, restrict: &[Port], enabled: bool) -> Open {
     }));
     if !ports.is_empty() && ports.iter().all(|port| restrict.contains(port)) {
         let problem = "the stanza grants nothing: restrict forbids every port of open";
-        options.refuse(
-            "restrict",
-            Complaint::new(problem, "remove it, or name another port in open"),
-        );
+        options.refuse("restrict", Complaint::new(problem, "remove it, or name another port in open"));
     }
     Open::Ports(ports)
 }
@@ -111,14 +101,8 @@ fn networks(options: &mut Options<'_>, name: &'static str) -> Vec<Prefix> {
         alone(options, name, elements.len());
     }
     if elements.contains(&Element::Any) || !options.has(name) {
-        let all = [
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        ];
-        return all
-            .into_iter()
-            .filter_map(|address| Prefix::new(address, 0))
-            .collect();
+        let all = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+        return all.into_iter().filter_map(|address| Prefix::new(address, 0)).collect();
     }
     without_repetition(elements.into_iter().filter_map(|element| match element {
         Element::Any => None,
@@ -129,45 +113,25 @@ fn networks(options: &mut Options<'_>, name: &'static str) -> Vec<Prefix> {
 /// Complains about `any` beside other values: one of them was meant, and it matters which.
 fn alone(options: &mut Options<'_>, name: &str, count: usize) {
     if count > 1 {
-        options.refuse(
-            name,
-            Complaint::new(
-                "'any' stands beside other values",
-                "remove 'any' or the others",
-            ),
-        );
+        options.refuse(name, Complaint::new("'any' stands beside other values", "remove 'any' or the others"));
     }
 }
 
 fn any_or<T>(text: &str, read: fn(&str) -> Result<T, Complaint>) -> Result<Element<T>, Complaint> {
-    if text == "any" {
-        Ok(Element::Any)
-    } else {
-        read(text).map(Element::This)
-    }
+    if text == "any" { Ok(Element::Any) } else { read(text).map(Element::This) }
 }
 
 fn network(text: &str) -> Result<Prefix, Complaint> {
     if text.starts_with('!') {
-        return Err(Complaint::new(
-            "there is no negation",
-            "name the networks that may knock",
-        ));
+        return Err(Complaint::new("there is no negation", "name the networks that may knock"));
     }
-    text.parse().map_err(|problem| {
-        Complaint::new(
-            problem,
-            "write for example 'any', '203.0.113.0/24' or '2001:db8::/32'",
-        )
-    })
+    text.parse()
+        .map_err(|problem| Complaint::new(problem, "write for example 'any', '203.0.113.0/24' or '2001:db8::/32'"))
 }
 
 fn restricted(text: &str) -> Result<Port, Complaint> {
     if text == "any" {
-        return Err(Complaint::new(
-            "would leave nothing to open",
-            "name the ports, or remove the stanza",
-        ));
+        return Err(Complaint::new("would leave nothing to open", "name the ports, or remove the stanza"));
     }
     port(text)
 }

@@ -13,10 +13,7 @@ pub(crate) fn parse_utc(text: &str) -> Option<u64> {
     if time.is_empty() {
         return Some(midnight);
     }
-    let time = time
-        .strip_prefix('T')
-        .and_then(|time| time.strip_suffix('Z'))
-        .or_else(|| time.strip_prefix(' '))?;
+    let time = time.strip_prefix('T').and_then(|time| time.strip_suffix('Z')).or_else(|| time.strip_prefix(' '))?;
     let (hour, rest) = time.split_once(':')?;
     let (minute, second) = rest.split_once(':')?;
     let (hour, minute, second) = (digits(hour, 2)?, digits(minute, 2)?, digits(second, 2)?);
@@ -110,11 +107,7 @@ mod tests {
             ("9999-12-31T23:59:59Z", 253_402_300_799),
         ] {
             assert_eq!(parse_utc(text), Some(seconds), "{text}");
-            assert_eq!(
-                parse_utc(&format_utc(seconds).unwrap()),
-                Some(seconds),
-                "{text}"
-            );
+            assert_eq!(parse_utc(&format_utc(seconds).unwrap()), Some(seconds), "{text}");
         }
         assert_eq!(format_utc(951_868_800).unwrap(), "2000-03-01");
         assert_eq!(format_utc(2_147_483_648).unwrap(), "2038-01-19T03:14:08Z");

@@ -55,10 +55,7 @@ pub(crate) struct Complaint {
 impl Complaint {
     /// A complaint in two halves.
     pub(crate) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            problem: problem.into(),
-            remedy: remedy.into(),
-        }
+        Self { problem: problem.into(), remedy: remedy.into() }
     }
 }
 

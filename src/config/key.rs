@@ -39,10 +39,7 @@ pub(super) fn read(options: &mut Options<'_>, enabled: bool) -> Vec<KeySet> {
         let complaint = "there is no encryption key";
         options.refuse(
             "key_base64",
-            Complaint::new(
-                complaint,
-                "make keys with spa-knockd keygen and give the client the same",
-            ),
+            Complaint::new(complaint, "make keys with spa-knockd keygen and give the client the same"),
         );
     }
     let limits = [HMAC_PASSPHRASE_MAX, HMAC_KEY_MAX];
@@ -62,43 +59,25 @@ pub(super) fn read(options: &mut Options<'_>, enabled: bool) -> Vec<KeySet> {
     let Some(key) = key.key() else {
         return Vec::new();
     };
-    let name = if options.has("key") {
-        "key"
-    } else {
-        "key_base64"
-    };
+    let name = if options.has("key") { "key" } else { "key_base64" };
     let hmac = hmac.key();
     warn_of_length(options, name, &key, mode);
     if let Some(hmac) = &hmac {
-        let name = if options.has("hmac_key") {
-            "hmac_key"
-        } else {
-            "hmac_key_base64"
-        };
+        let name = if options.has("hmac_key") { "hmac_key" } else { "hmac_key_base64" };
         warn_of_length(options, name, hmac, Mode::Cbc);
         differ(options, name, &key, hmac);
     }
-    let mut sets = vec![KeySet {
-        mode,
-        key,
-        hmac: hmac.map(|hmac| (digest, hmac)),
-    }];
+    let mut sets = vec![KeySet { mode, key, hmac: hmac.map(|hmac| (digest, hmac)) }];
     if let Some((key, hmac)) = next {
-        let next = KeySet {
-            mode,
-            key,
-            hmac: hmac.map(|hmac| (digest, hmac)),
-        };
+        let next = KeySet { mode, key, hmac: hmac.map(|hmac| (digest, hmac)) };
         warn_of_length(options, "next_key_base64", &next.key, mode);
         if let Some((_, hmac)) = &next.hmac {
             warn_of_length(options, "next_hmac_key_base64", hmac, Mode::Cbc);
             differ(options, "next_hmac_key_base64", &next.key, hmac);
         }
         if sets.contains(&next) {
-            let complaint = Complaint::new(
-                "the next keys are the present ones",
-                "make new ones with spa-knockd keygen",
-            );
+            let complaint =
+                Complaint::new("the next keys are the present ones", "make new ones with spa-knockd keygen");
             options.refuse("next_key_base64", complaint);
         }
         sets.push(next);
@@ -114,10 +93,7 @@ fn next(options: &mut Options<'_>, hmac_wanted: bool) -> Option<(Secret, Option<
     match (&key, &hmac) {
         (Found::Nothing, Found::Key(_) | Found::Wrong) => options.refuse(
             "next_hmac_key_base64",
-            Complaint::new(
-                "it has no next_key_base64 beside it",
-                "give both next keys or none",
-            ),
+            Complaint::new("it has no next_key_base64 beside it", "give both next keys or none"),
         ),
         (Found::Key(_) | Found::Wrong, Found::Nothing) if hmac_wanted => options.refuse(
             "next_key_base64",
@@ -134,20 +110,12 @@ fn next(options: &mut Options<'_>, hmac_wanted: bool) -> Option<(Secret, Option<
 }
 
 /// One key out of two options that exclude each other.
-fn either(
-    options: &mut Options<'_>,
-    names: [&'static str; 2],
-    limits: [usize; 2],
-    enabled: bool,
-) -> Found {
+fn either(options: &mut Options<'_>, names: [&'static str; 2], limits: [usize; 2], enabled: bool) -> Found {
     let [text, encoded] = names;
     let [text_limit, encoded_limit] = limits;
     if options.has(text) && options.has(encoded) {
         let complaint = format!("the stanza has {text} and {encoded}");
-        options.refuse(
-            encoded,
-            Complaint::new(complaint, "keep the one that the client has"),
-        );
+        options.refuse(encoded, Complaint::new(complaint, "keep the one that the client has"));
         return Found::Wrong;
     }
     if options.has(text) {
@@ -165,13 +133,7 @@ fn one(options: &mut Options<'_>, name: &'static str, limit: usize, enabled: boo
         if !enabled {
             return Found::Nothing;
         }
-        options.refuse(
-            name,
-            Complaint::new(
-                "the placeholder was never changed",
-                "make keys with spa-knockd keygen",
-            ),
-        );
+        options.refuse(name, Complaint::new("the placeholder was never changed", "make keys with spa-knockd keygen"));
         return Found::Wrong;
     }
     let key = if name.ends_with("base64") {
@@ -187,10 +149,7 @@ fn one(options: &mut Options<'_>, name: &'static str, limit: usize, enabled: boo
     };
     if key.bytes().is_empty() || key.bytes().len() > limit {
         let problem = format!("the key must have 1 to {limit} bytes");
-        options.refuse(
-            name,
-            Complaint::new(problem, "make keys with spa-knockd keygen"),
-        );
+        options.refuse(name, Complaint::new(problem, "make keys with spa-knockd keygen"));
         return Found::Wrong;
     }
     Found::Key(key)
@@ -199,10 +158,8 @@ fn one(options: &mut Options<'_>, name: &'static str, limit: usize, enabled: boo
 /// Refuses an HMAC key that is the encryption key too, as fwknop does.
 fn differ(options: &mut Options<'_>, name: &str, key: &Secret, hmac: &Secret) {
     if key == hmac {
-        let complaint = Complaint::new(
-            "the HMAC key and the encryption key are the same",
-            "make two with spa-knockd keygen",
-        );
+        let complaint =
+            Complaint::new("the HMAC key and the encryption key are the same", "make two with spa-knockd keygen");
         options.refuse(name, complaint);
     }
 }
@@ -211,17 +168,11 @@ fn warn_of_length(options: &mut Options<'_>, name: &str, key: &Secret, mode: Mod
     let length = key.bytes().len();
     if length < SHORT {
         let problem = format!("the key has only {length} bytes and can be guessed");
-        options.warn(
-            name,
-            Complaint::new(problem, "make keys with spa-knockd keygen"),
-        );
+        options.warn(name, Complaint::new(problem, "make keys with spa-knockd keygen"));
     }
     if mode == Mode::Legacy && length > 16 {
         let problem = "with encryption_mode 'legacy' only the first 16 bytes of the key count";
-        options.warn(
-            name,
-            Complaint::new(problem, "update the client and write encryption_mode 'cbc'"),
-        );
+        options.warn(name, Complaint::new(problem, "update the client and write encryption_mode 'cbc'"));
     }
 }
 
@@ -231,18 +182,13 @@ fn warn_of_mode(options: &mut Options<'_>, mode: Mode) {
         Mode::Legacy => "'legacy' is the weak key handling of clients before fwknop 2.5",
         Mode::Cbc | Mode::Cfb | Mode::Ofb | Mode::Ctr => return,
     };
-    options.warn(
-        "encryption_mode",
-        Complaint::new(problem, "write 'cbc' here and in the client"),
-    );
+    options.warn("encryption_mode", Complaint::new(problem, "write 'cbc' here and in the client"));
 }
 
 fn mode(text: &str) -> Result<Mode, Complaint> {
-    text.parse()
-        .map_err(|problem| Complaint::new(problem, "write 'cbc', which every client has"))
+    text.parse().map_err(|problem| Complaint::new(problem, "write 'cbc', which every client has"))
 }
 
 fn digest(text: &str) -> Result<DigestType, Complaint> {
-    text.parse()
-        .map_err(|problem| Complaint::new(problem, "write 'sha256', the default of the client"))
+    text.parse().map_err(|problem| Complaint::new(problem, "write 'sha256', the default of the client"))
 }

@@ -17,10 +17,7 @@ pub(super) fn read(options: &mut Options<'_>) -> Main {
     if !options.flag("enabled", false) {
         options.refuse(
             "enabled",
-            Complaint::new(
-                "the daemon is switched off",
-                "write option enabled '1' when the keys are in place",
-            ),
+            Complaint::new("the daemon is switched off", "write option enabled '1' when the keys are in place"),
         );
     }
     let devices = options.many("device", device);
@@ -34,11 +31,7 @@ pub(super) fn read(options: &mut Options<'_>) -> Main {
             ),
         );
     }
-    let networks = if options.has("device") || options.has("network") {
-        networks
-    } else {
-        vec!["wan".to_owned()]
-    };
+    let networks = if options.has("device") || options.has("network") { networks } else { vec!["wan".to_owned()] };
     let zones = options.many("zone", identifier);
     let mut ports = options.many("port", port_range);
     if ports.is_empty() {
@@ -47,10 +40,7 @@ pub(super) fn read(options: &mut Options<'_>) -> Main {
     if ports.len() > PORT_RANGES_MAX {
         options.refuse(
             "port",
-            Complaint::new(
-                format!("there are more than {PORT_RANGES_MAX} ports and ranges"),
-                "join them to ranges",
-            ),
+            Complaint::new(format!("there are more than {PORT_RANGES_MAX} ports and ranges"), "join them to ranges"),
         );
     }
     let mut transports = options.many("transport", transport);
@@ -68,17 +58,12 @@ pub(super) fn read(options: &mut Options<'_>) -> Main {
             ),
         );
     }
-    let firewall = options
-        .one("firewall", firewall)
-        .unwrap_or(FirewallMode::Fw4);
+    let firewall = options.one("firewall", firewall).unwrap_or(FirewallMode::Fw4);
     let protect = options.many("protect", port);
     if firewall == FirewallMode::Fw4 && options.has("protect") {
         options.warn(
             "protect",
-            Complaint::new(
-                "has no effect with firewall 'fw4'",
-                "remove it, or write option firewall 'standalone'",
-            ),
+            Complaint::new("has no effect with firewall 'fw4'", "remove it, or write option firewall 'standalone'"),
         );
     }
     Main {
@@ -92,9 +77,7 @@ pub(super) fn read(options: &mut Options<'_>) -> Main {
         firewall,
         protect,
         ring_kib: narrow(options.number("ring_kib", 64..=65_536, 512, " KiB")),
-        log_level: options
-            .one("log_level", log_level)
-            .unwrap_or(log::LevelFilter::Info),
+        log_level: options.one("log_level", log_level).unwrap_or(log::LevelFilter::Info),
     }
 }
 
@@ -110,8 +93,7 @@ fn narrow(number: u64) -> u32 {
 
 /// A port of a list such as `open`.
 pub(super) fn port(text: &str) -> Result<Port, Complaint> {
-    text.parse()
-        .map_err(|problem| Complaint::new(problem, "write for example 'tcp/22'"))
+    text.parse().map_err(|problem| Complaint::new(problem, "write for example 'tcp/22'"))
 }
 
 fn port_range(text: &str) -> Result<RangeInclusive<u16>, Complaint> {
@@ -127,11 +109,7 @@ fn port_range(text: &str) -> Result<RangeInclusive<u16>, Complaint> {
 
 fn device(text: &str) -> Result<String, Complaint> {
     let fits = text.len() < 16 && text != "." && text != "..";
-    if fits
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !b"/'\"\\`$:".contains(&byte))
-    {
+    if fits && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"/'\"\\`$:".contains(&byte)) {
         return Ok(text.to_owned());
     }
     Err(Complaint::new(
@@ -142,26 +120,16 @@ fn device(text: &str) -> Result<String, Complaint> {
 
 /// A name of netifd or fw4.
 fn identifier(text: &str) -> Result<String, Complaint> {
-    if text.len() <= 32
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
-    {
+    if text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
         return Ok(text.to_owned());
     }
-    Err(Complaint::new(
-        "must be 1 to 32 letters, digits, '_', '.' or '-'",
-        "write for example 'wan'",
-    ))
+    Err(Complaint::new("must be 1 to 32 letters, digits, '_', '.' or '-'", "write for example 'wan'"))
 }
 
 fn transport(text: &str) -> Result<Transport, Complaint> {
     match text {
         "udp" => Ok(Transport::Udp),
-        "tcp" | "icmp" | "http" => Err(Complaint::new(
-            "not yet: this version captures UDP alone",
-            "write 'udp'",
-        )),
+        "tcp" | "icmp" | "http" => Err(Complaint::new("not yet: this version captures UDP alone", "write 'udp'")),
         _ => Err(Complaint::new("there is no such transport", "write 'udp'")),
     }
 }
@@ -184,9 +152,6 @@ fn log_level(text: &str) -> Result<log::LevelFilter, Complaint> {
         "info" => Ok(log::LevelFilter::Info),
         "debug" => Ok(log::LevelFilter::Debug),
         "trace" => Ok(log::LevelFilter::Trace),
-        _ => Err(Complaint::new(
-            "must be error, warn, info, debug or trace",
-            "write 'info'",
-        )),
+        _ => Err(Complaint::new("must be error, warn, info, debug or trace", "write 'info'")),
     }
 }

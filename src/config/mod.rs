@@ -7,7 +7,7 @@
 //! ```
 
 mod access_section;
-mod date;
+pub(crate) mod date;
 mod fault;
 mod key;
 mod main_section;
@@ -18,6 +18,8 @@ mod section;
 use std::ops::RangeInclusive;
 
 pub use fault::Fault;
+pub(crate) use fault::printable;
+pub(crate) use options::nearest;
 pub use read::{Loaded, load, parse};
 
 use crate::capture::Transport;

@@ -22,44 +22,27 @@ pub(crate) const YES: &[&str] = &["1", "on", "true", "yes", "enabled"];
 
 /// An option with one value.
 const fn single(name: &'static str) -> Known {
-    Known {
-        name,
-        list: false,
-        secret: false,
-        off: None,
-    }
+    Known { name, list: false, secret: false, off: None }
 }
 
 /// An option with several values.
 const fn list(name: &'static str) -> Known {
-    Known {
-        list: true,
-        ..single(name)
-    }
+    Known { list: true, ..single(name) }
 }
 
 /// An option whose value is a key.
 const fn secret(name: &'static str) -> Known {
-    Known {
-        secret: true,
-        ..single(name)
-    }
+    Known { secret: true, ..single(name) }
 }
 
 /// An option of a feature that is not there yet.
 const fn later(name: &'static str, off: &'static [&'static str]) -> Known {
-    Known {
-        off: Some(off),
-        ..single(name)
-    }
+    Known { off: Some(off), ..single(name) }
 }
 
 /// A list of a feature that is not there yet.
 const fn later_list(name: &'static str) -> Known {
-    Known {
-        off: Some(&[]),
-        ..list(name)
-    }
+    Known { off: Some(&[]), ..list(name) }
 }
 
 /// The options of `config spa-knockd 'main'`.
@@ -126,7 +109,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
     let word = word.to_ascii_lowercase().replace('-', "_");
     let limit = if word.len() < 5 { 1 } else { 2 };
     known
-        .map(|name| (distance(&word, &name.replace('-', "_")), name))
+        .map(|name| (distance(&word, &name.to_ascii_lowercase().replace('-', "_")), name))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
@@ -160,13 +143,9 @@ mod tests {
 
     #[test]
     fn distances_are_levenshteins() {
-        for (one, other, expected) in [
-            ("", "", 0),
-            ("a", "", 1),
-            ("", "ab", 2),
-            ("kitten", "sitting", 3),
-            ("open", "opens", 1),
-        ] {
+        for (one, other, expected) in
+            [("", "", 0), ("a", "", 1), ("", "ab", 2), ("kitten", "sitting", 3), ("open", "opens", 1)]
+        {
             assert_eq!(distance(one, other), expected, "{one} {other}");
             assert_eq!(distance(other, one), expected, "{other} {one}");
         }

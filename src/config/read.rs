@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::fault::{Complaint, Fault};
 use super::section::{Findings, Options, label};
 use super::{Access, Config, FirewallMode, Main, Open, access_section, main_section, options};
-use crate::limits::{CONFIG_MAX, NAME_MAX, STANZAS_MAX};
+use crate::limits::{CONFIG_MAX, ENTRIES_MAX, NAME_MAX, SECTIONS_MAX, STANZAS_MAX};
 use crate::uci::{self, Section};
 
 /// The section types that there are, and those of a later version.
@@ -33,30 +33,18 @@ pub struct Loaded {
 /// Every fault of the file, in the order of their lines; a file that cannot be read is one.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
     let name = path.display().to_string();
-    let findings = Findings {
-        file: name.clone(),
-        faults: Vec::new(),
-        warnings: Vec::new(),
-    };
+    let findings = Findings { file: name.clone(), faults: Vec::new(), warnings: Vec::new() };
     let (text, mode) = read(path).map_err(|error| {
-        let complaint = Complaint::new(
-            format!("cannot be read: {error}"),
-            "check the path and its rights",
-        );
+        let complaint = Complaint::new(format!("cannot be read: {error}"), "check the path and its rights");
         vec![findings.at(None, None, complaint)]
     })?;
     let mut loaded = parse(&text, &name)?;
     if mode & 0o007 != 0 {
         let complaint = Complaint::new(
-            format!(
-                "every user of this host can read or change the keys in it (mode {:04o})",
-                mode & 0o7777
-            ),
+            format!("every user of this host can read or change the keys in it (mode {:04o})", mode & 0o7777),
             "run chmod 600 on it",
         );
-        loaded
-            .warnings
-            .insert(0, findings.at(None, None, complaint));
+        loaded.warnings.insert(0, findings.at(None, None, complaint));
     }
     Ok(loaded)
 }
@@ -66,12 +54,9 @@ fn read(path: &Path) -> std::io::Result<(Zeroizing<Vec<u8>>, u32)> {
     let file = File::open(path)?;
     let meta = file.metadata()?;
     // The whole buffer from the start: one that grows leaves copies of the keys behind.
-    let room = usize::try_from(meta.len().min(CONFIG_MAX))
-        .unwrap_or(0)
-        .saturating_add(2);
+    let room = usize::try_from(meta.len().min(CONFIG_MAX)).unwrap_or(0).saturating_add(2);
     let mut text = Zeroizing::new(Vec::with_capacity(room));
-    file.take(CONFIG_MAX.saturating_add(1))
-        .read_to_end(&mut text)?;
+    file.take(CONFIG_MAX.saturating_add(1)).read_to_end(&mut text)?;
     Ok((text, meta.permissions().mode()))
 }
 
@@ -81,18 +66,13 @@ fn read(path: &Path) -> std::io::Result<(Zeroizing<Vec<u8>>, u32)> {
 ///
 /// Every fault of the text, in the order of their lines, those about something missing last.
 pub fn parse(text: &[u8], file: &str) -> Result<Loaded, Vec<Fault>> {
-    let mut findings = Findings {
-        file: file.to_owned(),
-        faults: Vec::new(),
-        warnings: Vec::new(),
-    };
+    let mut findings = Findings { file: file.to_owned(), faults: Vec::new(), warnings: Vec::new() };
     let sections = uci::parse(text).map_err(|mistake| {
-        vec![findings.at(
-            Some(mistake.line),
-            None,
-            Complaint::new(mistake.problem, mistake.remedy),
-        )]
+        vec![findings.at(Some(mistake.line), None, Complaint::new(mistake.problem, mistake.remedy))]
     })?;
+    if let Some(fault) = too_many(&sections, &findings) {
+        return Err(vec![fault]);
+    }
     check_names(&sections, &mut findings);
     let main = read_main(&sections, &mut findings);
     let access = read_access(&sections, &mut findings);
@@ -105,23 +85,31 @@ pub fn parse(text: &[u8], file: &str) -> Result<Loaded, Vec<Fault>> {
     findings.faults.sort_by_key(by_line);
     findings.warnings.sort_by_key(by_line);
     match config {
-        Some(config) if findings.faults.is_empty() => Ok(Loaded {
-            config,
-            warnings: findings.warnings,
-        }),
+        Some(config) if findings.faults.is_empty() => Ok(Loaded { config, warnings: findings.warnings }),
         _ => Err(findings.faults),
     }
+}
+
+/// More sections, or lines in a section, than can be compared with each other in good time.
+fn too_many(sections: &[Section], findings: &Findings) -> Option<Fault> {
+    if let Some(section) = sections.get(SECTIONS_MAX) {
+        let problem = format!("there are more than {SECTIONS_MAX} sections");
+        let complaint = Complaint::new(problem, "remove those that nobody uses");
+        return Some(findings.at(Some(section.line), None, complaint));
+    }
+    sections.iter().find_map(|section| {
+        let entry = section.entries.get(ENTRIES_MAX)?;
+        let problem = format!("the section has more than {ENTRIES_MAX} options");
+        let complaint = Complaint::new(problem, "join addresses to networks, or make two sections");
+        Some(findings.at(Some(entry.line), Some(label(section)), complaint))
+    })
 }
 
 /// Types that nobody reads, and names that two sections have or one has not.
 fn check_names(sections: &[Section], findings: &mut Findings) {
     for (index, section) in sections.iter().enumerate() {
         let mut refuse = |problem: String, remedy: String| {
-            let fault = findings.at(
-                Some(section.line),
-                Some(label(section)),
-                Complaint::new(problem, remedy),
-            );
+            let fault = findings.at(Some(section.line), Some(label(section)), Complaint::new(problem, remedy));
             findings.faults.push(fault);
         };
         if LATER_KINDS.contains(&section.kind.as_str()) {
@@ -130,35 +118,20 @@ fn check_names(sections: &[Section], findings: &mut Findings) {
             continue;
         }
         if !KINDS.contains(&section.kind.as_str()) {
-            let remedy = options::nearest(&section.kind, KINDS.into_iter()).map_or_else(
-                || "write config access 'NAME'".to_owned(),
-                |kind| format!("did you mean '{kind}'?"),
-            );
+            let remedy = options::nearest(&section.kind, KINDS.into_iter())
+                .map_or_else(|| "write config access 'NAME'".to_owned(), |kind| format!("did you mean '{kind}'?"));
             refuse("there is no such section type".to_owned(), remedy);
             continue;
         }
         let Some(name) = &section.name else {
-            let remedy = if section.kind == "access" {
-                "config access 'alice'"
-            } else {
-                "config spa-knockd 'main'"
-            };
-            refuse(
-                "the section has no name".to_owned(),
-                format!("give it one, as in {remedy}"),
-            );
+            let remedy = if section.kind == "access" { "config access 'alice'" } else { "config spa-knockd 'main'" };
+            refuse("the section has no name".to_owned(), format!("give it one, as in {remedy}"));
             continue;
         };
         if name.len() > NAME_MAX {
-            refuse(
-                format!("the name is longer than {NAME_MAX} bytes"),
-                "shorten it".to_owned(),
-            );
+            refuse(format!("the name is longer than {NAME_MAX} bytes"), "shorten it".to_owned());
         }
-        let earlier = sections
-            .iter()
-            .take(index)
-            .find(|other| other.name.as_ref() == Some(name));
+        let earlier = sections.iter().take(index).find(|other| other.name.as_ref() == Some(name));
         if let Some(earlier) = earlier {
             let problem = format!("line {} has a section of this name", earlier.line);
             refuse(problem, "give every section its own name".to_owned());
@@ -169,16 +142,10 @@ fn check_names(sections: &[Section], findings: &mut Findings) {
 /// Reads the main section; `None` where there is not exactly one.
 fn read_main<'a>(sections: &'a [Section], findings: &mut Findings) -> Option<(&'a Section, Main)> {
     let mut found = None;
-    for section in sections
-        .iter()
-        .filter(|section| section.kind == "spa-knockd")
-    {
+    for section in sections.iter().filter(|section| section.kind == "spa-knockd") {
         let main = main_section::read(&mut Options::new(section, options::MAIN, findings));
         if section.name.as_deref().is_some_and(|name| name != "main") {
-            let complaint = Complaint::new(
-                "this section must be named 'main'",
-                "write config spa-knockd 'main'",
-            );
+            let complaint = Complaint::new("this section must be named 'main'", "write config spa-knockd 'main'");
             let fault = findings.at(Some(section.line), Some(label(section)), complaint);
             findings.faults.push(fault);
         } else if found.is_none() {
@@ -186,10 +153,7 @@ fn read_main<'a>(sections: &'a [Section], findings: &mut Findings) -> Option<(&'
         }
     }
     if !sections.iter().any(|section| section.kind == "spa-knockd") {
-        let complaint = Complaint::new(
-            "the main section is missing",
-            "begin with config spa-knockd 'main'",
-        );
+        let complaint = Complaint::new("the main section is missing", "begin with config spa-knockd 'main'");
         let fault = findings.at(None, None, complaint);
         findings.faults.push(fault);
     }
@@ -198,35 +162,21 @@ fn read_main<'a>(sections: &'a [Section], findings: &mut Findings) -> Option<(&'
 
 /// Reads the access stanzas, and keeps those that are switched on.
 fn read_access(sections: &[Section], findings: &mut Findings) -> Vec<Access> {
-    let stanzas: Vec<_> = sections
-        .iter()
-        .filter(|section| section.kind == "access")
-        .collect();
+    let stanzas: Vec<_> = sections.iter().filter(|section| section.kind == "access").collect();
     if let Some(first) = stanzas.get(STANZAS_MAX) {
-        let problem = format!(
-            "there are more than {STANZAS_MAX} access sections, and junk packets are tried with each"
-        );
-        let fault = findings.at(
-            Some(first.line),
-            None,
-            Complaint::new(problem, "remove those that nobody uses"),
-        );
+        let problem =
+            format!("there are more than {STANZAS_MAX} access sections, and junk packets are tried with each");
+        let fault = findings.at(Some(first.line), None, Complaint::new(problem, "remove those that nobody uses"));
         findings.faults.push(fault);
         return Vec::new();
     }
     let mut access = Vec::new();
     for section in stanzas {
         let mut options = Options::new(section, options::ACCESS, findings);
-        access.extend(access_section::read(
-            section.name.as_deref().unwrap_or_default(),
-            &mut options,
-        ));
+        access.extend(access_section::read(section.name.as_deref().unwrap_or_default(), &mut options));
     }
     if access.is_empty() {
-        let complaint = Complaint::new(
-            "no access section is switched on",
-            "write config access 'NAME' with its keys",
-        );
+        let complaint = Complaint::new("no access section is switched on", "write config access 'NAME' with its keys");
         let fault = findings.at(None, None, complaint);
         findings.faults.push(fault);
     }
@@ -239,9 +189,8 @@ fn compare(config: &mut Config, main: &Section, sections: &[Section], findings: 
         guard(config, main, findings);
     }
     let place = |access: &Access| {
-        let section = sections.iter().find(|section| {
-            section.kind == "access" && section.name.as_ref() == Some(&access.name)
-        });
+        let section =
+            sections.iter().find(|section| section.kind == "access" && section.name.as_ref() == Some(&access.name));
         (section.map(|section| section.line), section.map(label))
     };
     for (index, access) in config.access.iter().enumerate() {
@@ -252,32 +201,18 @@ fn compare(config: &mut Config, main: &Section, sections: &[Section], findings: 
         };
         let longest = access.timeout.max(access.max_timeout);
         if longest > config.main.max_timeout {
-            let problem = format!(
-                "its timeouts are cut to the {} seconds of main's max_timeout",
-                config.main.max_timeout
-            );
-            warn(
-                problem,
-                "raise max_timeout in main, or lower timeout and max_timeout here",
-            );
+            let problem =
+                format!("its timeouts are cut to the {} seconds of main's max_timeout", config.main.max_timeout);
+            warn(problem, "raise max_timeout in main, or lower timeout and max_timeout here");
         }
         let twin = config.access.iter().take(index).find(|other| {
-            let one = other
-                .keys
-                .first()
-                .map(|keys| (&keys.key, keys.hmac.is_some()));
-            let two = access
-                .keys
-                .first()
-                .map(|keys| (&keys.key, keys.hmac.is_some()));
-            one.zip(two)
-                .is_some_and(|((one, with), (two, without))| one == two && with != without)
+            let one = other.keys.first().map(|keys| (&keys.key, keys.hmac.is_some()));
+            let two = access.keys.first().map(|keys| (&keys.key, keys.hmac.is_some()));
+            one.zip(two).is_some_and(|((one, with), (two, without))| one == two && with != without)
         });
         if let Some(twin) = twin {
-            let problem = format!(
-                "'{}' has the same encryption key, and only one of the two asks for an HMAC",
-                twin.name
-            );
+            let problem =
+                format!("'{}' has the same encryption key, and only one of the two asks for an HMAC", twin.name);
             warn(problem, "give every stanza its own keys");
         }
     }
@@ -297,32 +232,19 @@ fn guard(config: &mut Config, main: &Section, findings: &mut Findings) {
     opened.dedup();
     if config.main.protect.is_empty() {
         if any {
-            let problem =
-                "firewall 'standalone' cannot know what to guard, because a stanza says open 'any'";
+            let problem = "firewall 'standalone' cannot know what to guard, because a stanza says open 'any'";
             let remedy = "name the ports, as in list protect 'tcp/22'";
-            let fault = findings.at(
-                Some(main.line),
-                Some(label(main)),
-                Complaint::new(problem, remedy),
-            );
+            let fault = findings.at(Some(main.line), Some(label(main)), Complaint::new(problem, remedy));
             findings.faults.push(fault);
         }
         config.main.protect = opened;
         return;
     }
-    for port in opened
-        .iter()
-        .filter(|port| !config.main.protect.contains(port))
-    {
-        let problem = format!(
-            "{port} may be opened and is not in protect, so firewall 'standalone' leaves it open to all"
-        );
+    for port in opened.iter().filter(|port| !config.main.protect.contains(port)) {
+        let problem =
+            format!("{port} may be opened and is not in protect, so firewall 'standalone' leaves it open to all");
         let remedy = format!("write list protect '{port}'");
-        let warning = findings.at(
-            Some(main.line),
-            Some(label(main)),
-            Complaint::new(problem, remedy),
-        );
+        let warning = findings.at(Some(main.line), Some(label(main)), Complaint::new(problem, remedy));
         findings.warnings.push(warning);
     }
 }

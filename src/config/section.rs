@@ -14,12 +14,7 @@ pub(super) struct Findings {
 
 impl Findings {
     /// A complaint about a place that has no option.
-    pub(super) fn at(
-        &self,
-        line: Option<u32>,
-        section: Option<String>,
-        complaint: Complaint,
-    ) -> Fault {
+    pub(super) fn at(&self, line: Option<u32>, section: Option<String>, complaint: Complaint) -> Fault {
         Fault {
             file: self.file.clone(),
             line,
@@ -43,17 +38,8 @@ pub(super) struct Options<'a> {
 
 impl<'a> Options<'a> {
     /// Looks every option up in the table. An option with an empty value counts as not given.
-    pub(super) fn new(
-        section: &'a Section,
-        table: &'static [Known],
-        findings: &'a mut Findings,
-    ) -> Self {
-        let mut this = Self {
-            section,
-            label: label(section),
-            given: Vec::new(),
-            findings,
-        };
+    pub(super) fn new(section: &'a Section, table: &'static [Known], findings: &'a mut Findings) -> Self {
+        let mut this = Self { section, label: label(section), given: Vec::new(), findings };
         for entry in &section.entries {
             let Some(known) = find(table, &entry.name) else {
                 this.unknown(table, entry);
@@ -68,29 +54,20 @@ impl<'a> Options<'a> {
 
     /// Keeps an option, unless its shape is wrong or this version does not have it.
     fn sort_in(&mut self, known: &'static Known, entry: &'a Entry) {
-        let earlier = self
-            .given
-            .iter()
-            .find(|(other, _)| other.name == known.name);
+        let earlier = self.given.iter().find(|(other, _)| other.name == known.name);
         let earlier = earlier.map(|(_, earlier)| (earlier.line, earlier.list));
         let complaint = match (known, entry.list, earlier) {
-            (Known { list: false, .. }, true, _) => Complaint::new(
-                "it has one value and is no list",
-                format!("write: option {} '...'", known.name),
-            ),
-            (Known { list: false, .. }, false, Some((line, _))) => Complaint::new(
-                format!("it was given before, in line {line}"),
-                "keep one of them",
-            ),
-            (Known { list: true, .. }, list, Some((_, was_list))) if !(list && was_list) => {
-                Complaint::new(
-                    "it is given as an option and again",
-                    format!("write every value as: list {} '...'", known.name),
-                )
+            (Known { list: false, .. }, true, _) => {
+                Complaint::new("it has one value and is no list", format!("write: option {} '...'", known.name))
             }
-            (Known { off: Some(off), .. }, _, _) if !is_one_of(entry, off) => {
-                self.not_yet(known, entry)
+            (Known { list: false, .. }, false, Some((line, _))) => {
+                Complaint::new(format!("it was given before, in line {line}"), "keep one of them")
             }
+            (Known { list: true, .. }, list, Some((_, was_list))) if !(list && was_list) => Complaint::new(
+                "it is given as an option and again",
+                format!("write every value as: list {} '...'", known.name),
+            ),
+            (Known { off: Some(off), .. }, _, _) if !is_one_of(entry, off) => self.not_yet(known, entry),
             _ => {
                 self.given.push((known, entry));
                 return;
@@ -105,10 +82,7 @@ impl<'a> Options<'a> {
             const LATER: [&str; 4] = ["native", "ipt_pkd", "aldaba", "sequence"];
             let value = entry.value.text().unwrap_or_default();
             return if LATER.contains(&value) {
-                Complaint::new(
-                    "not yet: this version knows the format fwknop alone",
-                    "write 'fwknop'",
-                )
+                Complaint::new("not yet: this version knows the format fwknop alone", "write 'fwknop'")
             } else {
                 Complaint::new("there is no such format", "write 'fwknop'")
             };
@@ -126,16 +100,10 @@ impl<'a> Options<'a> {
 
     /// Complains about a name that no table has. The value may be a misnamed key, so it is not shown.
     fn unknown(&mut self, table: &'static [Known], entry: &Entry) {
-        let elsewhere = [
-            ("spa-knockd 'main'", options::MAIN),
-            ("access", options::ACCESS),
-        ]
-        .into_iter()
-        .find(|(_, other)| find(other, &entry.name).is_some());
-        let remedy = match (
-            nearest(&entry.name, table.iter().map(|known| known.name)),
-            elsewhere,
-        ) {
+        let elsewhere = [("spa-knockd 'main'", options::MAIN), ("access", options::ACCESS)]
+            .into_iter()
+            .find(|(_, other)| find(other, &entry.name).is_some());
+        let remedy = match (nearest(&entry.name, table.iter().map(|known| known.name)), elsewhere) {
             (_, Some((section, _))) => format!("it belongs to config {section}"),
             (Some(name), None) => format!("did you mean '{name}'?"),
             (None, None) => "remove it; the sample configuration names every option".to_owned(),
@@ -145,13 +113,7 @@ impl<'a> Options<'a> {
         self.findings.faults.push(fault);
     }
 
-    fn fault(
-        &self,
-        entry: Option<&Entry>,
-        option: Option<&str>,
-        value: Option<String>,
-        complaint: Complaint,
-    ) -> Fault {
+    fn fault(&self, entry: Option<&Entry>, option: Option<&str>, value: Option<String>, complaint: Complaint) -> Fault {
         Fault {
             file: self.findings.file.clone(),
             line: Some(entry.map_or(self.section.line, |entry| entry.line)),
@@ -171,12 +133,7 @@ impl<'a> Options<'a> {
 
     /// The place of an option: its last line where it is given, else that of the section.
     fn place(&self, name: &str, complaint: Complaint) -> Fault {
-        let Some((known, entry)) = self
-            .given
-            .iter()
-            .rev()
-            .find(|(known, _)| known.name == name)
-        else {
+        let Some((known, entry)) = self.given.iter().rev().find(|(known, _)| known.name == name) else {
             return self.fault(None, Some(name), None, complaint);
         };
         let value = (!known.secret).then(|| printable(entry.value.bytes()));
@@ -202,27 +159,16 @@ impl<'a> Options<'a> {
 
     /// The option's line.
     pub(super) fn entry(&self, name: &str) -> Option<&'a Entry> {
-        self.given
-            .iter()
-            .find(|(known, _)| known.name == name)
-            .map(|(_, entry)| *entry)
+        self.given.iter().find(|(known, _)| known.name == name).map(|(_, entry)| *entry)
     }
 
     /// The value of an option, or `None` where it is not given or refused.
-    pub(super) fn one<T>(
-        &mut self,
-        name: &'static str,
-        read: impl Fn(&str) -> Result<T, Complaint>,
-    ) -> Option<T> {
+    pub(super) fn one<T>(&mut self, name: &'static str, read: impl Fn(&str) -> Result<T, Complaint>) -> Option<T> {
         self.many(name, read).into_iter().next()
     }
 
     /// The values of an option that could be read; the others are reported.
-    pub(super) fn many<T>(
-        &mut self,
-        name: &'static str,
-        read: impl Fn(&str) -> Result<T, Complaint>,
-    ) -> Vec<T> {
+    pub(super) fn many<T>(&mut self, name: &'static str, read: impl Fn(&str) -> Result<T, Complaint>) -> Vec<T> {
         let mut values = Vec::new();
         let given = std::mem::take(&mut self.given);
         for (known, entry) in given.iter().filter(|(known, _)| known.name == name) {
@@ -240,10 +186,7 @@ impl<'a> Options<'a> {
         let read = |text: &str| match text {
             text if YES.contains(&text) => Ok(true),
             text if NO.contains(&text) => Ok(false),
-            _ => Err(Complaint::new(
-                "must be 1 or 0",
-                format!("write '{}'", u8::from(default)),
-            )),
+            _ => Err(Complaint::new("must be 1 or 0", format!("write '{}'", u8::from(default)))),
         };
         self.one(name, read).unwrap_or(default)
     }
@@ -258,10 +201,7 @@ impl<'a> Options<'a> {
     ) -> u64 {
         let read = |text: &str| {
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            let number = text
-                .parse()
-                .ok()
-                .filter(|number| digits && range.contains(number));
+            let number = text.parse().ok().filter(|number| digits && range.contains(number));
             number.ok_or_else(|| {
                 let problem = format!("must be {} to {}{unit}", range.start(), range.end());
                 Complaint::new(problem, format!("write for example '{default}'"))
@@ -273,17 +213,9 @@ impl<'a> Options<'a> {
 
 /// How messages name a section.
 pub(super) fn label(section: &Section) -> String {
-    let name = section
-        .name
-        .as_deref()
-        .map(printable_name)
-        .unwrap_or_default();
+    let name = section.name.as_deref().map(printable_name).unwrap_or_default();
     let kind = printable_name(&section.kind);
-    if name.is_empty() {
-        kind
-    } else {
-        format!("{kind} '{name}'")
-    }
+    if name.is_empty() { kind } else { format!("{kind} '{name}'") }
 }
 
 fn printable_name(name: &str) -> String {
@@ -300,10 +232,7 @@ fn text(entry: &Entry) -> Result<&str, Complaint> {
 }
 
 fn is_one_of(entry: &Entry, values: &[&str]) -> bool {
-    entry
-        .value
-        .text()
-        .is_some_and(|text| values.contains(&text))
+    entry.value.text().is_some_and(|text| values.contains(&text))
 }
 
 fn is_no_flag(entry: &Entry) -> bool {

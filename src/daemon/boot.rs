@@ -6,10 +6,8 @@ use std::fs;
 /// read, which no journal is ever believed to share.
 #[must_use]
 pub fn id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or_else(
-        |_| UNKNOWN.to_owned(),
-        |text| text.trim().to_owned(),
-    )
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| UNKNOWN.to_owned(), |text| text.trim().to_owned())
 }
 
 /// What stands for a boot whose identifier cannot be read.

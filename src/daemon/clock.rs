@@ -13,7 +13,7 @@ pub fn wall() -> Clock {
     Clock { unix: u64::try_from(now.tv_sec).unwrap_or(0), given: false }
 }
 
-/// The time since boot, suspend included (CLOCK_BOOTTIME): no NTP step shortens or lengthens a grant.
+/// The time since boot, suspend included (`CLOCK_BOOTTIME`): no NTP step shortens or lengthens a grant.
 #[must_use]
 pub fn since_boot() -> Duration {
     let now = clock_gettime(ClockId::Boottime);

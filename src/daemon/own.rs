@@ -8,10 +8,10 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 pub fn is_own(address: IpAddr) -> bool {
     match UdpSocket::bind(SocketAddr::new(address, 0)) {
         Ok(_) => true,
-        Err(error) => !matches!(
-            error.kind(),
-            std::io::ErrorKind::AddrNotAvailable
-        ) && error.raw_os_error() != Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()),
+        Err(error) => {
+            !matches!(error.kind(), std::io::ErrorKind::AddrNotAvailable)
+                && error.raw_os_error() != Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+        }
     }
 }
 

@@ -30,10 +30,11 @@ impl User {
     #[must_use]
     pub fn find(name: &str) -> Self {
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        find_in(&passwd, name).map_or(
-            Self { uid: FALLBACK_ID, gid: FALLBACK_ID, known: false },
-            |(uid, gid)| Self { uid, gid, known: true },
-        )
+        find_in(&passwd, name).map_or(Self { uid: FALLBACK_ID, gid: FALLBACK_ID, known: false }, |(uid, gid)| Self {
+            uid,
+            gid,
+            known: true,
+        })
     }
 
     /// Whether the user exists.
@@ -53,7 +54,7 @@ impl User {
         }
     }
 
-    /// Becomes the user and gives up every capability but CAP_NET_ADMIN and CAP_NET_RAW, for good.
+    /// Becomes the user and gives up every capability but `CAP_NET_ADMIN` and `CAP_NET_RAW`, for good.
     ///
     /// # Errors
     /// What the system says; the process must not go on then.
@@ -87,10 +88,8 @@ pub fn is_root() -> bool {
 
 /// The numbers of a user in the text of /etc/passwd; root is never taken.
 fn find_in(passwd: &str, name: &str) -> Option<(u32, u32)> {
-    let fields = passwd
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>())
-        .find(|fields| fields.first() == Some(&name))?;
+    let fields =
+        passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&name))?;
     let uid = fields.get(2)?.parse().ok()?;
     let gid = fields.get(3)?.parse().ok()?;
     (uid != 0).then_some((uid, gid))

@@ -96,8 +96,7 @@ impl Report {
             return;
         }
         self.summary_due = None;
-        let parts: Vec<String> =
-            self.summed.drain(..).map(|(reason, count)| format!("{reason} {count}")).collect();
+        let parts: Vec<String> = self.summed.drain(..).map(|(reason, count)| format!("{reason} {count}")).collect();
         if !parts.is_empty() {
             log::info!("refused in the last minute: {}", parts.join(", "));
         }

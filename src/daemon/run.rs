@@ -91,8 +91,14 @@ pub fn run(config: &Config, options: &Options) -> Result<(), String> {
     let mut engine = Engine::new(config, found.memory);
     engine.settle(wall());
     let store = Store::open(options.places.clone(), &engine);
-    let mut door =
-        Door { engine, store, firewall, report: Report::new(since_boot()), awaited: awaited(config, devices), ready: false };
+    let mut door = Door {
+        engine,
+        store,
+        firewall,
+        report: Report::new(since_boot()),
+        awaited: awaited(config, devices),
+        ready: false,
+    };
     if config.main.max_age > 0 && !door.engine.is_plausible(wall()) {
         log::warn!("the clock is not set; knocks are refused until it is");
     }
@@ -155,8 +161,11 @@ struct Ready {
 fn wait(signals: &Signals, ears: &[Ear], door: &Door) -> Result<Ready, String> {
     let captures = ears.iter().filter_map(|ear| ear.live.as_ref().map(Live::fd));
     let fixed = [signals.stop(), signals.hangup(), door.firewall.event_fd()];
-    let mut fds: Vec<PollFd<'_>> =
-        fixed.into_iter().chain(captures).map(|fd: BorrowedFd<'_>| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+    let mut fds: Vec<PollFd<'_>> = fixed
+        .into_iter()
+        .chain(captures)
+        .map(|fd: BorrowedFd<'_>| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+        .collect();
     let lost = ears.iter().filter(|ear| ear.live.is_none()).map(|ear| ear.reopen_at);
     let due = lost
         .chain(door.store.state_due())

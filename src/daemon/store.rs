@@ -53,9 +53,8 @@ impl Places {
         let Ok(lock) = File::create(self.run.join(LOCK)) else {
             return Ok(None);
         };
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-            format!("{}: another spa-knockd uses this directory; stop it first", self.run.display())
-        })?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| format!("{}: another spa-knockd uses this directory; stop it first", self.run.display()))?;
         Ok(Some(lock))
     }
 }
@@ -148,13 +147,7 @@ impl Store {
     ///
     /// # Errors
     /// One line that says why not ([`crate::reason::Reason::Journal`]); nothing may open then.
-    pub fn record(
-        &mut self,
-        entry: Entry,
-        clock: u64,
-        honouring: Option<&str>,
-        engine: &Engine,
-    ) -> Result<(), String> {
+    pub fn record(&mut self, entry: Entry, clock: u64, honouring: Option<&str>, engine: &Engine) -> Result<(), String> {
         let appended = self.journal.as_mut().map(|journal| journal.append(entry, clock, honouring));
         if let Some(Ok(())) = appended {
             return Ok(());

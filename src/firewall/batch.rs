@@ -3,74 +3,9 @@
 use std::time::Duration;
 
 use super::element::Element;
+use super::numbers::{ACK, APPEND, BATCH_BEGIN, BATCH_END, CREATE, INET, REQUEST, SUBSYSTEM, attr, kind};
 use super::sets::Set;
 use super::wire::{Header, Writer};
-
-pub(super) const REQUEST: u16 = 0x1;
-pub(super) const ACK: u16 = 0x4;
-pub(super) const DUMP: u16 = 0x300;
-const CREATE: u16 = 0x400;
-const APPEND: u16 = 0x800;
-/// The family `inet` of tables, `NFPROTO_INET`.
-pub(super) const INET: u8 = 1;
-/// The nftables subsystem of nfnetlink, in the high byte of a message type.
-const SUBSYSTEM: u16 = 10;
-const BATCH_BEGIN: u16 = 0x10;
-const BATCH_END: u16 = 0x11;
-
-/// The message types of nftables (`linux/netfilter/nf_tables.h`).
-pub(super) mod kind {
-    pub(crate) const NEW_TABLE: u16 = super::SUBSYSTEM << 8;
-    pub(crate) const GET_TABLE: u16 = NEW_TABLE + 1;
-    pub(crate) const DEL_TABLE: u16 = NEW_TABLE + 2;
-    pub(crate) const NEW_CHAIN: u16 = NEW_TABLE + 3;
-    pub(crate) const NEW_RULE: u16 = NEW_TABLE + 6;
-    pub(crate) const DEL_RULE: u16 = NEW_TABLE + 8;
-    pub(crate) const NEW_SET: u16 = NEW_TABLE + 9;
-    pub(crate) const GET_SET: u16 = NEW_TABLE + 10;
-    pub(crate) const DEL_SET: u16 = NEW_TABLE + 11;
-    pub(crate) const NEW_ELEMENT: u16 = NEW_TABLE + 12;
-    pub(crate) const GET_ELEMENT: u16 = NEW_TABLE + 13;
-    pub(crate) const DEL_ELEMENT: u16 = NEW_TABLE + 14;
-    pub(crate) const NEW_GENERATION: u16 = NEW_TABLE + 15;
-}
-
-/// Attributes of tables, sets, chains, rules and elements.
-pub(super) mod attr {
-    pub(crate) const TABLE: u16 = 1;
-    pub(crate) const TABLE_FLAGS: u16 = 2;
-    pub(crate) const TABLE_HANDLE: u16 = 4;
-
-    pub(crate) const SET: u16 = 2;
-    pub(crate) const SET_FLAGS: u16 = 3;
-    pub(crate) const SET_KEY_TYPE: u16 = 4;
-    pub(crate) const SET_KEY_LENGTH: u16 = 5;
-    pub(crate) const SET_DESCRIPTION: u16 = 9;
-    pub(crate) const SET_ID: u16 = 10;
-    pub(crate) const DESCRIPTION_SIZE: u16 = 1;
-    pub(crate) const DESCRIPTION_FIELDS: u16 = 2;
-    pub(crate) const FIELD_LENGTH: u16 = 1;
-
-    /// One entry of a list, whatever it lists.
-    pub(crate) const LIST_ENTRY: u16 = 1;
-    pub(crate) const ELEMENTS: u16 = 3;
-    pub(crate) const ELEMENT_KEY: u16 = 1;
-    pub(crate) const ELEMENT_TIMEOUT: u16 = 4;
-    pub(crate) const ELEMENT_EXPIRATION: u16 = 5;
-    pub(crate) const ELEMENT_USERDATA: u16 = 6;
-    pub(crate) const ELEMENT_KEY_END: u16 = 10;
-    pub(crate) const DATA_VALUE: u16 = 1;
-
-    pub(crate) const CHAIN_NAME: u16 = 3;
-    pub(crate) const CHAIN_HOOK: u16 = 4;
-    pub(crate) const CHAIN_POLICY: u16 = 5;
-    pub(crate) const CHAIN_TYPE: u16 = 7;
-    pub(crate) const HOOK_NUMBER: u16 = 1;
-    pub(crate) const HOOK_PRIORITY: u16 = 2;
-
-    pub(crate) const RULE_CHAIN: u16 = 2;
-    pub(crate) const RULE_EXPRESSIONS: u16 = 4;
-}
 
 const SET_INTERVAL: u32 = 0x4;
 const SET_TIMEOUT: u32 = 0x10;
@@ -109,13 +44,7 @@ impl Batch {
     pub fn new(table: &'static str, sequence: u32) -> Self {
         let mut writer = Writer::default();
         writer.message(boundary(BATCH_BEGIN, sequence), |_| ());
-        Self {
-            writer,
-            table,
-            first: sequence,
-            last_start: 0,
-            subjects: Vec::new(),
-        }
+        Self { writer, table, first: sequence, last_start: 0, subjects: Vec::new() }
     }
 
     /// How many changes it holds.
@@ -153,11 +82,7 @@ impl Batch {
         self.change(kind::NEW_SET, CREATE, Some(set), |writer| {
             writer.text(attr::TABLE, table);
             writer.text(attr::SET, set.name());
-            let interval = if set.is_interval() {
-                SET_INTERVAL | SET_CONCAT
-            } else {
-                0
-            };
+            let interval = if set.is_interval() { SET_INTERVAL | SET_CONCAT } else { 0 };
             writer.u32(attr::SET_FLAGS, SET_TIMEOUT | interval);
             writer.u32(attr::SET_KEY_TYPE, set.key_type());
             writer.u32(attr::SET_KEY_LENGTH, set.key_length());
@@ -184,12 +109,12 @@ impl Batch {
             writer.text(attr::TABLE, table);
             writer.text(attr::CHAIN_NAME, name);
             let Some(hook) = hook else { return };
-            writer.text(attr::CHAIN_TYPE, "filter");
-            writer.u32(attr::CHAIN_POLICY, super::expr::ACCEPT);
             writer.nest(attr::CHAIN_HOOK, |writer| {
                 writer.u32(attr::HOOK_NUMBER, hook.number);
                 writer.u32(attr::HOOK_PRIORITY, hook.priority);
             });
+            writer.u32(attr::CHAIN_POLICY, super::expr::ACCEPT);
+            writer.text(attr::CHAIN_TYPE, "filter");
         });
     }
 
@@ -218,13 +143,7 @@ impl Batch {
     /// `comment` is shown by nft; of a longer one, the first 127 bytes are kept.
     pub fn add_element(&mut self, element: &Element, timeout: Duration, comment: &str) {
         let timeout = u64::try_from(timeout.max(LIFE_MIN).as_millis()).unwrap_or(u64::MAX);
-        self.element(
-            kind::NEW_ELEMENT,
-            CREATE,
-            element,
-            Some(timeout),
-            Some(comment),
-        );
+        self.element(kind::NEW_ELEMENT, CREATE, element, Some(timeout), Some(comment));
     }
 
     /// Adds an element that stays; see [`Batch::add_element`].
@@ -236,8 +155,8 @@ impl Batch {
     pub fn flush_set(&mut self, set: Set) {
         let table = self.table;
         self.change(kind::DEL_ELEMENT, 0, Some(set), |writer| {
-            writer.text(attr::TABLE, table);
             writer.text(attr::SET, set.name());
+            writer.text(attr::TABLE, table);
         });
     }
 
@@ -261,18 +180,11 @@ impl Batch {
         self.add_element(element, timeout, comment);
     }
 
-    fn element(
-        &mut self,
-        kind: u16,
-        flags: u16,
-        element: &Element,
-        timeout: Option<u64>,
-        comment: Option<&str>,
-    ) {
+    fn element(&mut self, kind: u16, flags: u16, element: &Element, timeout: Option<u64>, comment: Option<&str>) {
         let table = self.table;
         self.change(kind, flags, Some(element.set), |writer| {
-            writer.text(attr::TABLE, table);
             writer.text(attr::SET, element.set.name());
+            writer.text(attr::TABLE, table);
             writer.nest(attr::ELEMENTS, |writer| {
                 writer.nest(attr::LIST_ENTRY, |writer| {
                     if let Some(timeout) = timeout {
@@ -294,13 +206,7 @@ impl Batch {
         });
     }
 
-    fn change(
-        &mut self,
-        kind: u16,
-        flags: u16,
-        subject: Option<Set>,
-        body: impl FnOnce(&mut Writer),
-    ) {
+    fn change(&mut self, kind: u16, flags: u16, subject: Option<Set>, body: impl FnOnce(&mut Writer)) {
         self.last_start = self.writer.bytes().len();
         self.subjects.push(subject);
         let header = Header {
@@ -326,31 +232,17 @@ impl Batch {
         }
         let end = self.next_sequence();
         self.writer.message(boundary(BATCH_END, end), |_| ());
-        Finished {
-            writer: self.writer,
-            first: self.first,
-            end,
-            subjects: self.subjects,
-        }
+        Finished { writer: self.writer, first: self.first, end, subjects: self.subjects }
     }
 }
 
 fn boundary(kind: u16, sequence: u32) -> Header {
-    Header {
-        kind,
-        flags: REQUEST,
-        sequence,
-        family: 0,
-        resource: SUBSYSTEM,
-    }
+    Header { kind, flags: REQUEST, sequence, family: 0, resource: SUBSYSTEM }
 }
 
 /// A comment as nft keeps it: its type, its length with the closing zero byte, its bytes.
 fn userdata(comment: &str) -> Vec<u8> {
-    let kept = comment
-        .as_bytes()
-        .get(..COMMENT_MAX)
-        .unwrap_or(comment.as_bytes());
+    let kept = comment.as_bytes().get(..COMMENT_MAX).unwrap_or(comment.as_bytes());
     let length = u8::try_from(kept.len() + 1).unwrap_or(u8::MAX);
     [&[COMMENT, length], kept, &[0]].concat()
 }
@@ -429,18 +321,11 @@ mod tests {
         let mut batch = Batch::new("fw4", u32::MAX - 1);
         batch.renew_element(&element(), Duration::from_secs(30), "alice");
         let batch = batch.finish();
-        let read: Vec<_> = Messages(batch.bytes())
-            .map(|message| (message.sequence, message.kind, message.flags))
-            .collect();
+        let read: Vec<_> =
+            Messages(batch.bytes()).map(|message| (message.sequence, message.kind, message.flags)).collect();
         assert_eq!(
             read,
-            [
-                (u32::MAX - 1, 0x10, 1),
-                (u32::MAX, 0xa0c, 0x401),
-                (0, 0xa0e, 1),
-                (1, 0xa0c, 0x405),
-                (2, 0x11, 1)
-            ]
+            [(u32::MAX - 1, 0x10, 1), (u32::MAX, 0xa0c, 0x401), (0, 0xa0e, 1), (1, 0xa0c, 0x405), (2, 0x11, 1)]
         );
         assert_eq!((batch.last_change(), batch.next_sequence()), (1, 3));
         assert!(batch.owns(u32::MAX - 1) && batch.owns(2) && !batch.owns(3));

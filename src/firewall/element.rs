@@ -37,14 +37,10 @@ impl Element {
         let v6 = source.address().is_ipv6();
         let set = match (opening.destination, source.is_single()) {
             (Some(_), false) => {
-                return Err(FirewallError::Opening(
-                    "a widened source has no set with a destination",
-                ));
+                return Err(FirewallError::Opening("a widened source has no set with a destination"));
             }
             (Some(to), true) if to.is_ipv6() != v6 => {
-                return Err(FirewallError::Opening(
-                    "source and destination are of two families",
-                ));
+                return Err(FirewallError::Opening("source and destination are of two families"));
             }
             (Some(_), true) if v6 => Set::To6,
             (Some(_), true) => Set::To4,
@@ -99,13 +95,7 @@ impl Element {
             }
             None => first,
         };
-        Some(Self {
-            set,
-            port,
-            destination,
-            first,
-            last,
-        })
+        Some(Self { set, port, destination, first, last })
     }
 }
 
@@ -135,9 +125,7 @@ fn split(set: Set, key: &[u8]) -> Option<(IpAddr, Option<IpAddr>, Port)> {
     let &[protocol, 0, 0, 0, high, low, 0, 0] = rest else {
         return None;
     };
-    let proto = [Proto::Tcp, Proto::Udp]
-        .into_iter()
-        .find(|proto| proto.number() == protocol)?;
+    let proto = [Proto::Tcp, Proto::Udp].into_iter().find(|proto| proto.number() == protocol)?;
     let number = NonZeroU16::new(u16::from_be_bytes([high, low]))?;
     Some((first, destination, Port { proto, number }))
 }
@@ -161,10 +149,7 @@ pub struct Key {
 
 impl Default for Key {
     fn default() -> Self {
-        Self {
-            bytes: [0; KEY_MAX],
-            length: 0,
-        }
+        Self { bytes: [0; KEY_MAX], length: 0 }
     }
 }
 
@@ -228,10 +213,7 @@ mod tests {
     #[test]
     fn a_key_is_network_order_in_padded_words() {
         let element = Element::of(&opening("192.0.2.1", None)).unwrap();
-        assert_eq!(
-            element.key().bytes(),
-            [192, 0, 2, 1, 17, 0, 0, 0, 4, 170, 0, 0]
-        );
+        assert_eq!(element.key().bytes(), [192, 0, 2, 1, 17, 0, 0, 0, 4, 170, 0, 0]);
     }
 
     #[test]

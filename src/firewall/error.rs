@@ -45,19 +45,13 @@ impl FirewallError {
             Self::Missing { .. } => Reason::FirewallMissing,
             Self::Full(_) => Reason::FirewallFull,
             Self::Denied => Reason::FirewallDenied,
-            Self::Kernel { .. } | Self::Answer(_) | Self::Opening(_) | Self::Interface(_) => {
-                Reason::FirewallError
-            }
+            Self::Kernel { .. } | Self::Answer(_) | Self::Opening(_) | Self::Interface(_) => Reason::FirewallError,
         }
     }
 
     /// The error of an errno that means the same whatever was done.
     pub(super) fn kernel(doing: &'static str, errno: Errno) -> Self {
-        if errno == Errno::PERM || errno == Errno::ACCESS {
-            Self::Denied
-        } else {
-            Self::Kernel { doing, errno }
-        }
+        if errno == Errno::PERM || errno == Errno::ACCESS { Self::Denied } else { Self::Kernel { doing, errno } }
     }
 }
 
@@ -75,21 +69,18 @@ impl fmt::Display for FirewallError {
                     ": `spa-knockd run` makes it in standalone mode"
                 })
             }
-            Self::Full(set) => write!(
-                f,
-                "set {} is full: wait until grants expire, or delete elements with nft",
-                set.name()
-            ),
+            Self::Full(set) => {
+                write!(f, "set {} is full: wait until grants expire, or delete elements with nft", set.name())
+            }
             Self::Denied => f.write_str("the kernel denied it: CAP_NET_ADMIN is needed"),
             Self::Kernel { doing, errno } => {
                 write!(f, "could not {doing}: {}", io::Error::from(*errno))
             }
             Self::Answer(what) => write!(f, "the kernel's answer cannot be used: {what}"),
             Self::Opening(what) => write!(f, "cannot be granted: {what}"),
-            Self::Interface(name) => write!(
-                f,
-                "interface name {name:?} cannot be guarded: 1 to 15 letters, digits or any of . _ - @ :"
-            ),
+            Self::Interface(name) => {
+                write!(f, "interface name {name:?} cannot be guarded: 1 to 15 letters, digits or any of . _ - @ :")
+            }
         }
     }
 }
@@ -102,21 +93,11 @@ mod tests {
 
     #[test]
     fn an_error_names_what_is_wrong_and_what_helps() {
-        let missing = FirewallError::Missing {
-            table: super::super::FW4_TABLE,
-            set: Some(Set::In4),
-        };
-        assert!(
-            missing
-                .to_string()
-                .contains("spa_in4_v1 is missing in table inet fw4")
-        );
+        let missing = FirewallError::Missing { table: super::super::FW4_TABLE, set: Some(Set::In4) };
+        assert!(missing.to_string().contains("spa_in4_v1 is missing in table inet fw4"));
         assert!(missing.to_string().contains("fw4 restart"));
         assert_eq!(missing.reason(), Reason::FirewallMissing);
-        assert_eq!(
-            FirewallError::kernel("x", Errno::PERM),
-            FirewallError::Denied
-        );
+        assert_eq!(FirewallError::kernel("x", Errno::PERM), FirewallError::Denied);
         let other = FirewallError::kernel("add an element", Errno::NOMEM);
         assert!(other.to_string().starts_with("could not add an element: "));
         assert_eq!(other.reason(), Reason::FirewallError);

@@ -1,7 +1,7 @@
 //! What others changed: the kernel's notifications, gathered into whole transactions.
 
-use super::batch::{INET, attr, kind};
 use super::element::Element;
+use super::numbers::{INET, attr, kind};
 use super::sets::Set;
 use super::wire::{Attributes, Message};
 
@@ -31,11 +31,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Watches a table of family inet; what the socket of port `own` does is not news.
     pub(super) fn new(table: &'static str, own: u32) -> Self {
-        Self {
-            table,
-            own,
-            current: Transaction::default(),
-        }
+        Self { table, own, current: Transaction::default() }
     }
 
     /// Forgets what was read of an unfinished transaction.
@@ -46,11 +42,7 @@ impl Watch {
     /// Takes one notification; the transaction that it ends, if it changed anything of ours.
     ///
     /// Of the deleted elements only those are kept that `known` says are ours to lose.
-    pub(super) fn read(
-        &mut self,
-        message: &Message<'_>,
-        known: impl Fn(&Element) -> bool,
-    ) -> Option<Transaction> {
+    pub(super) fn read(&mut self, message: &Message<'_>, known: impl Fn(&Element) -> bool) -> Option<Transaction> {
         if message.port == self.own {
             return None;
         }
@@ -104,20 +96,12 @@ mod tests {
     }
 
     fn read(watch: &mut Watch, bytes: &[u8]) -> Vec<Transaction> {
-        Messages(bytes)
-            .filter_map(|message| watch.read(&message, |_| true))
-            .collect()
+        Messages(bytes).filter_map(|message| watch.read(&message, |_| true)).collect()
     }
 
     fn generation() -> Writer {
         let mut writer = Writer::default();
-        let header = Header {
-            kind: kind::NEW_GENERATION,
-            flags: 0,
-            sequence: 0,
-            family: 0,
-            resource: 0,
-        };
+        let header = Header { kind: kind::NEW_GENERATION, flags: 0, sequence: 0, family: 0, resource: 0 };
         writer.message(header, |_| ());
         writer
     }
@@ -156,11 +140,7 @@ mod tests {
             let mut watch = Watch::new("fw4", 77);
             read(&mut watch, &bytes[..cut]);
             let revoked = read(&mut watch, generation().bytes());
-            assert!(
-                revoked
-                    .iter()
-                    .all(|ended| !ended.deleted || cut > bytes.len() - 60)
-            );
+            assert!(revoked.iter().all(|ended| !ended.deleted || cut > bytes.len() - 60));
         }
     }
 }

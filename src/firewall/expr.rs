@@ -50,11 +50,7 @@ fn expression(writer: &mut Writer, name: &str, data: impl FnOnce(&mut Writer)) {
 
 /// The number of the register that starts `offset` bytes into the key.
 fn register(offset: u32) -> u32 {
-    if offset.is_multiple_of(16) {
-        1 + offset / 16
-    } else {
-        8 + offset / 4
-    }
+    if offset.is_multiple_of(16) { 1 + offset / 16 } else { 8 + offset / 4 }
 }
 
 fn meta(writer: &mut Writer, key: u32, register: u32) {
@@ -133,13 +129,7 @@ pub(super) fn accept_members(writer: &mut Writer, set: Set, id: u32) {
     payload(writer, NETWORK_HEADER, source, length, register(0));
     let mut offset = length;
     if set.has_destination() {
-        payload(
-            writer,
-            NETWORK_HEADER,
-            destination,
-            length,
-            register(offset),
-        );
+        payload(writer, NETWORK_HEADER, destination, length, register(offset));
         offset += length;
     }
     meta(writer, META_L4PROTO, register(offset));

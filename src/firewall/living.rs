@@ -27,6 +27,9 @@ pub(super) struct Life {
 impl Life {
     /// The time left, where the kernel can be asked for it.
     pub(super) fn remaining(&self, now: Duration) -> Option<Duration> {
+        if self.expiry == FOREVER {
+            return Some(FOREVER);
+        }
         let left = self.expiry.checked_sub(now)?;
         (left >= LIFE_MIN).then_some(left)
     }
@@ -75,14 +78,7 @@ impl Living {
 
     /// Writes into the batch what makes `element` live until `expiry` or, where it lives longer,
     /// leaves it so; and remembers that.
-    pub(super) fn stage(
-        &mut self,
-        element: &Element,
-        life: &Life,
-        now: Duration,
-        batch: &mut Batch,
-        undo: &mut Undo,
-    ) {
+    pub(super) fn stage(&mut self, element: &Element, life: &Life, now: Duration, batch: &mut Batch, undo: &mut Undo) {
         if self.elements.len() >= self.prune_at {
             self.prune(now);
         }
@@ -109,19 +105,10 @@ impl Living {
     /// Ranges may not overlap, so that each address gets the longer of the two lives and no more:
     /// longer ranges stay and the new one fills the gaps between them, shorter ones are cut down to
     /// what lies outside the new one.
-    fn stage_range(
-        &mut self,
-        element: &Element,
-        life: &Life,
-        now: Duration,
-        batch: &mut Batch,
-        undo: &mut Undo,
-    ) {
+    fn stage_range(&mut self, element: &Element, life: &Life, now: Duration, batch: &mut Batch, undo: &mut Undo) {
         let overlaps: Vec<(Element, Life)> = self
             .same_door(element)
-            .filter(|(old, old_life)| {
-                old.first <= element.last && element.first <= old.last && old_life.expiry > now
-            })
+            .filter(|(old, old_life)| old.first <= element.last && element.first <= old.last && old_life.expiry > now)
             .map(|(old, life)| (*old, life.clone()))
             .collect();
         let mut from = Some(element.first);
@@ -130,7 +117,10 @@ impl Living {
             if old_life.expiry >= life.expiry {
                 confirm(old, old_life, now, batch);
                 pieces.extend(from.and_then(|from| piece(element, from, before(old.first)?)));
-                from = after(old.last).filter(|&next| next <= element.last);
+                // Somebody else's range may lie inside another, so the next gap never moves back.
+                from = after(old.last)
+                    .filter(|&next| next <= element.last)
+                    .and_then(|next| from.map(|from| from.max(next)));
                 continue;
             }
             if old == element {
@@ -152,52 +142,26 @@ impl Living {
     /// The ranges of the same set and port, in the order of their addresses.
     fn same_door(&self, element: &Element) -> impl Iterator<Item = (&Element, &Life)> {
         let (lowest, highest) = if element.set == Set::Net6 {
-            (
-                IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-                IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)),
-            )
+            (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)))
         } else {
-            (
-                IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                IpAddr::V4(Ipv4Addr::BROADCAST),
-            )
+            (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::BROADCAST))
         };
-        let door = |first, last| Element {
-            first,
-            last,
-            ..*element
-        };
-        self.elements
-            .range(door(lowest, lowest)..=door(highest, highest))
+        let door = |first, last| Element { first, last, ..*element };
+        self.elements.range(door(lowest, lowest)..=door(highest, highest))
     }
 
-    fn drop_range(
-        &mut self,
-        old: &Element,
-        life: &Life,
-        now: Duration,
-        batch: &mut Batch,
-        undo: &mut Undo,
-    ) {
+    fn drop_range(&mut self, old: &Element, life: &Life, now: Duration, batch: &mut Batch, undo: &mut Undo) {
         let timeout = life.remaining(now).unwrap_or(LIFE_MIN);
         batch.remove_element(old, timeout, &life.access);
         undo.0.push((*old, self.elements.remove(old)));
     }
 
-    fn renew(
-        &mut self,
-        element: &Element,
-        life: &Life,
-        now: Duration,
-        batch: &mut Batch,
-        undo: &mut Undo,
-    ) {
+    fn renew(&mut self, element: &Element, life: &Life, now: Duration, batch: &mut Batch, undo: &mut Undo) {
         let Some(timeout) = life.remaining(now) else {
             return;
         };
         batch.renew_element(element, timeout, &life.access);
-        undo.0
-            .push((*element, self.elements.insert(*element, life.clone())));
+        undo.0.push((*element, self.elements.insert(*element, life.clone())));
     }
 }
 
@@ -211,11 +175,7 @@ fn confirm(element: &Element, life: &Life, now: Duration, batch: &mut Batch) {
 /// The part of a range between two addresses; `None` where that is empty.
 fn piece(element: &Element, first: IpAddr, last: IpAddr) -> Option<Element> {
     let (first, last) = (first.max(element.first), last.min(element.last));
-    (first <= last).then_some(Element {
-        first,
-        last,
-        ..*element
-    })
+    (first <= last).then_some(Element { first, last, ..*element })
 }
 
 fn before(address: IpAddr) -> Option<IpAddr> {
@@ -241,21 +201,14 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1_000);
 
     fn element(source: &str) -> Element {
-        Element::of(&Opening {
-            source: source.parse().unwrap(),
-            destination: None,
-            port: "tcp/22".parse().unwrap(),
-        })
-        .unwrap()
+        Element::of(&Opening { source: source.parse().unwrap(), destination: None, port: "tcp/22".parse().unwrap() })
+            .unwrap()
     }
 
     fn grant(living: &mut Living, source: &str, seconds: u64, now: Duration) -> (Batch, Undo) {
         let mut batch = Batch::new("t", 1);
         let mut undo = Undo::default();
-        let life = Life {
-            expiry: now + Duration::from_secs(seconds),
-            access: "alice".into(),
-        };
+        let life = Life { expiry: now + Duration::from_secs(seconds), access: "alice".into() };
         living.stage(&element(source), &life, now, &mut batch, &mut undo);
         (batch, undo)
     }
@@ -287,11 +240,7 @@ mod tests {
         grant(&mut living, "192.0.2.0/24", 30, NOW);
         assert_eq!(
             listed(&living),
-            [
-                "192.0.2.0-192.0.2.15 30",
-                "192.0.2.16-192.0.2.31 60",
-                "192.0.2.32-192.0.2.255 30"
-            ]
+            ["192.0.2.0-192.0.2.15 30", "192.0.2.16-192.0.2.31 60", "192.0.2.32-192.0.2.255 30"]
         );
     }
 
@@ -302,13 +251,23 @@ mod tests {
         grant(&mut living, "2001:db8::/64", 60, NOW);
         assert_eq!(
             listed(&living),
-            [
-                "2001:db8::-2001:db8::ffff:ffff:ffff:ffff 60",
-                "2001:db8:0:1::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff 30"
-            ]
+            ["2001:db8::-2001:db8::ffff:ffff:ffff:ffff 60", "2001:db8:0:1::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff 30"]
         );
         let (batch, _) = grant(&mut living, "2001:db8::/64", 10, NOW);
         assert_eq!((batch.len(), living.iter().count()), (1, 2));
+    }
+
+    #[test]
+    fn a_range_of_somebody_else_inside_another_opens_no_gap() {
+        let mut living = Living::default();
+        grant(&mut living, "192.0.2.0/25", 60, NOW);
+        let life = Life { expiry: NOW + Duration::from_secs(90), access: "owner".into() };
+        living.adopt(element("192.0.2.16/28"), life);
+        grant(&mut living, "192.0.2.0/24", 30, NOW);
+        assert_eq!(
+            listed(&living),
+            ["192.0.2.0-192.0.2.127 60", "192.0.2.16-192.0.2.31 90", "192.0.2.128-192.0.2.255 30"]
+        );
     }
 
     #[test]
@@ -325,10 +284,7 @@ mod tests {
 
     #[test]
     fn what_the_kernel_would_take_for_endless_is_never_asked_for() {
-        let life = |millis| Life {
-            expiry: NOW + Duration::from_millis(millis),
-            access: "a".into(),
-        };
+        let life = |millis| Life { expiry: NOW + Duration::from_millis(millis), access: "a".into() };
         assert_eq!(life(0).remaining(NOW), None);
         assert_eq!(life(19).remaining(NOW), None);
         assert_eq!(life(20).remaining(NOW), Some(LIFE_MIN));

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod expr;
 mod living;
+mod numbers;
 pub mod sets;
 mod socket;
 pub mod standalone;
@@ -78,11 +79,7 @@ impl Firewall {
     /// # Errors
     /// [`FirewallError::Denied`] without `CAP_NET_ADMIN`, [`FirewallError::Interface`] for a name that no
     /// rule can have, and the kernel's other errors.
-    pub fn open(
-        mode: FirewallMode,
-        guard: Option<Guard>,
-        now: Duration,
-    ) -> Result<Self, FirewallError> {
+    pub fn open(mode: FirewallMode, guard: Option<Guard>, now: Duration) -> Result<Self, FirewallError> {
         let guard = guard.unwrap_or_default();
         guard.check()?;
         let requests = Requests::open()?;
@@ -135,15 +132,8 @@ impl Firewall {
             // The kernel would take it for an endless life.
             return Err(FirewallError::Opening("a timeout of 0 seconds"));
         }
-        let elements = grant
-            .openings
-            .iter()
-            .map(Element::of)
-            .collect::<Result<Vec<_>, _>>()?;
-        let life = Life {
-            expiry: now + Duration::from_secs(grant.timeout.into()),
-            access: Arc::clone(&grant.access),
-        };
+        let elements = grant.openings.iter().map(Element::of).collect::<Result<Vec<_>, _>>()?;
+        let life = Life { expiry: now + Duration::from_secs(grant.timeout.into()), access: Arc::clone(&grant.access) };
         // What others changed before this grant must not be taken for a change after it.
         self.drain(now);
         let Err(refusal) = self.try_grant(&elements, &life, now) else {
@@ -152,16 +142,10 @@ impl Firewall {
         if !self.mend(refusal, now) {
             return Err(self.explain(refusal));
         }
-        self.try_grant(&elements, &life, now)
-            .map_err(|refusal| self.explain(refusal))
+        self.try_grant(&elements, &life, now).map_err(|refusal| self.explain(refusal))
     }
 
-    fn try_grant(
-        &mut self,
-        elements: &[Element],
-        life: &Life,
-        now: Duration,
-    ) -> Result<(), Refusal> {
+    fn try_grant(&mut self, elements: &[Element], life: &Life, now: Duration) -> Result<(), Refusal> {
         let mut batch = Batch::new(self.table(), self.requests.sequence());
         let mut undo = Undo::default();
         for element in elements {
@@ -178,8 +162,9 @@ impl Firewall {
     fn mend(&mut self, refusal: Refusal, now: Duration) -> bool {
         match (refusal.errno, refusal.subject) {
             // Somebody else put a range of his own into our set.
-            (Errno::EXIST, _) => self.resync(now).is_ok(),
-            (Errno::NOENT, _) => self.mode == FirewallMode::Standalone && self.resync(now).is_ok(),
+            (Errno::EXIST, Some(set)) => self.adopt_set(set, now).is_ok(),
+            // On old kernels, an element may expire between its adding and its deletion.
+            (Errno::NOENT, _) => self.mode == FirewallMode::Fw4 || self.resync(now).is_ok(),
             // The kernel drops expired ranges only when a transaction changes the set.
             (Errno::NFILE, Some(set)) if set.is_interval() => self.rebuild(set, now).is_ok(),
             _ => false,
@@ -191,10 +176,7 @@ impl Firewall {
         match (refusal.errno, refusal.subject) {
             (Errno::NFILE | Errno::NOSPC, Some(set)) => FirewallError::Full(set),
             (Errno::NOENT, subject) => match self.requests.table(table) {
-                Ok(Some(_)) => FirewallError::Missing {
-                    table,
-                    set: subject,
-                },
+                Ok(Some(_)) => FirewallError::Missing { table, set: subject },
                 _ => FirewallError::Missing { table, set: None },
             },
             (errno, _) => FirewallError::kernel("change the sets", errno),
@@ -212,11 +194,7 @@ impl Firewall {
     /// An element to which somebody gave no timeout has [`Duration::MAX`] left.
     pub fn living(&self, now: Duration) -> impl Iterator<Item = LivingGrant<'_>> {
         self.living.iter().filter_map(move |(element, life)| {
-            Some(LivingGrant {
-                element,
-                access: &life.access,
-                remaining: life.remaining(now)?,
-            })
+            Some(LivingGrant { element, access: &life.access, remaining: life.remaining(now)? })
         })
     }
 
@@ -247,12 +225,10 @@ pub fn remove_standalone() -> Result<(), FirewallError> {
     let mut requests = Requests::open()?;
     let mut batch = Batch::new(table, requests.sequence());
     batch.delete_table();
-    requests
-        .commit(batch)
-        .map_err(|refusal| match refusal.errno {
-            Errno::NOENT => FirewallError::Missing { table, set: None },
-            errno => FirewallError::kernel("delete the table", errno),
-        })
+    requests.commit(batch).map_err(|refusal| match refusal.errno {
+        Errno::NOENT => FirewallError::Missing { table, set: None },
+        errno => FirewallError::kernel("delete the table", errno),
+    })
 }
 
 /// What we declare, as nft reads it: in fw4 mode the sets of the drop-in in their table, in standalone

@@ -36,14 +36,7 @@ mod datatype {
 
 impl Set {
     /// Every set, in the order in which they are declared and looked up.
-    pub const ALL: [Self; 6] = [
-        Self::In4,
-        Self::In6,
-        Self::To4,
-        Self::To6,
-        Self::Net4,
-        Self::Net6,
-    ];
+    pub const ALL: [Self; 6] = [Self::In4, Self::In6, Self::To4, Self::To6, Self::Net4, Self::Net6];
 
     /// The sets that are looked up for what is forwarded.
     pub const FORWARD: [Self; 2] = [Self::To4, Self::To6];
@@ -64,9 +57,7 @@ impl Set {
     /// The set of this name.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|set| set.name().as_bytes() == name)
+        Self::ALL.into_iter().find(|set| set.name().as_bytes() == name)
     }
 
     /// Whether the addresses are IPv6.
@@ -96,11 +87,7 @@ impl Set {
     /// How many elements it holds.
     #[must_use]
     pub fn size(self) -> u32 {
-        if self.is_interval() {
-            limits::WIDENED_SET_SIZE
-        } else {
-            limits::SET_SIZE
-        }
+        if self.is_interval() { limits::WIDENED_SET_SIZE } else { limits::SET_SIZE }
     }
 
     /// The bytes of each field of the key, without padding.
@@ -117,55 +104,31 @@ impl Set {
     /// The bytes of a key: each field takes whole words of four.
     #[must_use]
     pub fn key_length(self) -> u32 {
-        self.fields()
-            .iter()
-            .map(|&field| u32::from(field).next_multiple_of(4))
-            .sum()
+        self.fields().iter().map(|&field| u32::from(field).next_multiple_of(4)).sum()
     }
 
     /// The key's type as nft numbers it, for `nft list`.
     #[must_use]
     pub fn key_type(self) -> u32 {
-        let address = if self.is_v6() {
-            datatype::IPV6
-        } else {
-            datatype::IPV4
-        };
+        let address = if self.is_v6() { datatype::IPV6 } else { datatype::IPV4 };
         let destination = self.has_destination().then_some(address);
-        [
-            Some(address),
-            destination,
-            Some(datatype::PROTOCOL),
-            Some(datatype::SERVICE),
-        ]
-        .into_iter()
-        .flatten()
-        .fold(0, |number, field| (number << datatype::BITS) | field)
+        [Some(address), destination, Some(datatype::PROTOCOL), Some(datatype::SERVICE)]
+            .into_iter()
+            .flatten()
+            .fold(0, |number, field| (number << datatype::BITS) | field)
     }
 
     /// The declaration inside a table, as nft reads it, one line.
     #[must_use]
     pub fn declaration(self) -> String {
-        let address = if self.is_v6() {
-            "ipv6_addr"
-        } else {
-            "ipv4_addr"
-        };
+        let address = if self.is_v6() { "ipv6_addr" } else { "ipv4_addr" };
         let mut text = format!("set {} {{ type {address}", self.name());
         if self.has_destination() {
             text = text + " . " + address;
         }
-        let flags = if self.is_interval() {
-            "interval, timeout"
-        } else {
-            "timeout"
-        };
+        let flags = if self.is_interval() { "interval, timeout" } else { "timeout" };
         // Writing into a String does not fail.
-        let _ = write!(
-            text,
-            " . inet_proto . inet_service; flags {flags}; size {}; }}",
-            self.size()
-        );
+        let _ = write!(text, " . inet_proto . inet_service; flags {flags}; size {}; }}", self.size());
         text
     }
 
@@ -173,33 +136,21 @@ impl Set {
     #[must_use]
     pub fn lookup(self) -> String {
         let family = if self.is_v6() { "ip6" } else { "ip" };
-        let destination = if self.has_destination() {
-            format!(" . {family} daddr")
-        } else {
-            String::new()
-        };
-        format!(
-            "{family} saddr{destination} . meta l4proto . th dport @{}",
-            self.name()
-        )
+        let destination = if self.has_destination() { format!(" . {family} daddr") } else { String::new() };
+        format!("{family} saddr{destination} . meta l4proto . th dport @{}", self.name())
     }
 }
 
 /// The declarations of all sets, one a line, for the drop-in of fw4.
 #[must_use]
 pub fn declarations() -> String {
-    Set::ALL
-        .into_iter()
-        .map(|set| format!("\t{}\n", set.declaration()))
-        .collect()
+    Set::ALL.into_iter().map(|set| format!("\t{}\n", set.declaration())).collect()
 }
 
 /// The rules that accept what is in these sets, one a line, for the drop-ins of fw4.
 #[must_use]
 pub fn rules(sets: &[Set]) -> String {
-    sets.iter()
-        .map(|set| format!("{} counter accept comment \"spa-knockd\"\n", set.lookup()))
-        .collect()
+    sets.iter().map(|set| format!("{} counter accept comment \"spa-knockd\"\n", set.lookup())).collect()
 }
 
 #[cfg(test)]
@@ -208,17 +159,11 @@ mod tests {
 
     #[test]
     fn the_drop_ins_say_the_same() {
-        let body = |text: &str| -> String {
-            text.split_inclusive('\n')
-                .filter(|line| !line.starts_with('#'))
-                .collect()
-        };
+        let body =
+            |text: &str| -> String { text.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect() };
         let table = include_str!("../../files/usr/share/nftables.d/table-pre/10-spa-knockd.nft");
-        let input =
-            include_str!("../../files/usr/share/nftables.d/chain-pre/input_wan/10-spa-knockd.nft");
-        let forward = include_str!(
-            "../../files/usr/share/nftables.d/chain-pre/forward_wan/10-spa-knockd.nft"
-        );
+        let input = include_str!("../../files/usr/share/nftables.d/chain-pre/input_wan/10-spa-knockd.nft");
+        let forward = include_str!("../../files/usr/share/nftables.d/chain-pre/forward_wan/10-spa-knockd.nft");
         assert_eq!(body(table), declarations());
         assert_eq!(body(input), rules(&Set::ALL));
         assert_eq!(body(forward), rules(&Set::FORWARD));
@@ -243,10 +188,7 @@ mod tests {
             Set::Net4.declaration(),
             "set spa_net4_v1 { type ipv4_addr . inet_proto . inet_service; flags interval, timeout; size 1024; }"
         );
-        assert_eq!(
-            Set::To4.lookup(),
-            "ip saddr . ip daddr . meta l4proto . th dport @spa_to4_v1"
-        );
+        assert_eq!(Set::To4.lookup(), "ip saddr . ip daddr . meta l4proto . th dport @spa_to4_v1");
         assert_eq!((Set::In4.key_length(), Set::To6.key_length()), (12, 40));
         assert_eq!(Set::To4.key_type(), 0x1c_730d);
     }

@@ -5,12 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, getsockname, recvfrom,
-    sendto, socket_with, sockopt,
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, getsockname, recvfrom, sendto, socket_with,
+    sockopt,
 };
 
-use super::batch::{Batch, DUMP, INET, REQUEST, attr, kind};
+use super::batch::Batch;
 use super::error::FirewallError;
+use super::numbers::{DUMP, INET, REQUEST, attr, kind};
 use super::sets::Set;
 use super::wire::{Attributes, Header, Messages, Writer};
 
@@ -49,12 +50,7 @@ pub(super) struct Socket {
 impl Socket {
     fn open(groups: u32) -> Result<Self, Errno> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let fd = socket_with(
-            AddressFamily::NETLINK,
-            SocketType::RAW,
-            flags,
-            Some(NETFILTER),
-        )?;
+        let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(NETFILTER))?;
         bind(&fd, &SocketAddrNetlink::new(0, groups))?;
         let port = SocketAddrNetlink::try_from(getsockname(&fd)?)?.pid();
         Ok(Self { fd, port })
@@ -73,21 +69,15 @@ impl Socket {
     /// What other processes send is dropped; a datagram that did not fit is an overrun, `NOBUFS`.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
         loop {
-            let read = rustix::io::retry_on_intr(|| {
-                recvfrom(
-                    &self.fd,
-                    &mut *buffer,
-                    RecvFlags::TRUNC | RecvFlags::DONTWAIT,
-                )
-            });
+            let read =
+                rustix::io::retry_on_intr(|| recvfrom(&self.fd, &mut *buffer, RecvFlags::TRUNC | RecvFlags::DONTWAIT));
             let (length, whole, from) = match read {
                 Ok(read) => read,
                 Err(Errno::AGAIN) => return Ok(None),
                 Err(errno) => return Err(errno),
             };
-            let kernel = from
-                .and_then(|from| SocketAddrNetlink::try_from(from).ok())
-                .is_some_and(|from| from.pid() == 0);
+            let kernel =
+                from.and_then(|from| SocketAddrNetlink::try_from(from).ok()).is_some_and(|from| from.pid() == 0);
             if kernel && whole > length {
                 return Err(Errno::NOBUFS);
             }
@@ -123,11 +113,7 @@ impl Requests {
         let socket = Socket::open(0).map_err(failed("open a netlink socket"))?;
         // Without the right to it, large transactions fail with their own error.
         let _ = sockopt::set_socket_send_buffer_size_force(&socket.fd, SEND_ROOM);
-        Ok(Self {
-            socket,
-            buffer: vec![0; DATAGRAM],
-            sequence: 1,
-        })
+        Ok(Self { socket, buffer: vec![0; DATAGRAM], sequence: 1 })
     }
 
     /// The port by which the kernel tells our changes from those of others.
@@ -147,10 +133,7 @@ impl Requests {
         }
         let batch = batch.finish();
         self.sequence = batch.next_sequence();
-        let refusal = |errno| Refusal {
-            errno,
-            subject: None,
-        };
+        let refusal = |errno| Refusal { errno, subject: None };
         self.send(batch.bytes()).map_err(refusal)?;
         let mut acknowledged = false;
         let mut refused = None;
@@ -179,6 +162,10 @@ impl Requests {
                     }
                 }
             }
+            // The answers come in the order of the changes.
+            if acknowledged {
+                break;
+            }
         }
         match refused {
             Some(refusal) => Err(refusal),
@@ -196,10 +183,7 @@ impl Requests {
             }
         });
         match found {
-            Ok(_) => handle.map_or(
-                Err(FirewallError::Answer("a table without a handle")),
-                |handle| Ok(Some(handle)),
-            ),
+            Ok(_) => handle.map_or(Err(FirewallError::Answer("a table without a handle")), |handle| Ok(Some(handle))),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(FirewallError::kernel("look for the table", errno)),
         }
@@ -222,26 +206,18 @@ impl Requests {
         mut each: impl FnMut(Attributes<'_>),
     ) -> Result<(), FirewallError> {
         for _ in 0..DUMP_TRIES {
-            let asked = self.ask(
-                kind::GET_ELEMENT,
-                DUMP,
-                table,
-                Some(set),
-                |_, attributes| {
-                    for (_, element) in attributes.nest(attr::ELEMENTS).into_iter().flatten() {
-                        each(Attributes(element));
-                    }
-                },
-            );
+            let asked = self.ask(kind::GET_ELEMENT, DUMP, table, Some(set), |_, attributes| {
+                for (_, element) in attributes.nest(attr::ELEMENTS).into_iter().flatten() {
+                    each(Attributes(element));
+                }
+            });
             match asked {
                 Ok(Asked::Whole) | Err(Errno::NOENT) => return Ok(()),
                 Ok(Asked::Interrupted) => {}
                 Err(errno) => return Err(FirewallError::kernel("read the set", errno)),
             }
         }
-        Err(FirewallError::Answer(
-            "the set changes faster than it is read",
-        ))
+        Err(FirewallError::Answer("the set changes faster than it is read"))
     }
 
     fn ask(
@@ -254,13 +230,7 @@ impl Requests {
     ) -> Result<Asked, Errno> {
         let sequence = self.sequence;
         self.sequence = sequence.wrapping_add(1);
-        let header = Header {
-            kind,
-            flags: REQUEST | flags,
-            sequence,
-            family: INET,
-            resource: 0,
-        };
+        let header = Header { kind, flags: REQUEST | flags, sequence, family: INET, resource: 0 };
         let mut writer = Writer::default();
         writer.message(header, |writer| {
             writer.text(attr::TABLE, table);
@@ -268,15 +238,13 @@ impl Requests {
                 writer.text(attr::SET, set.name());
             }
         });
+        // A dump that was given up keeps the kernel from beginning another.
+        while let Ok(Some(_)) | Err(Errno::NOBUFS) = self.socket.receive(&mut self.buffer) {}
         self.send(writer.bytes())?;
         let mut result = Asked::Whole;
         for _ in 0..ANSWER_MAX {
             let Some(length) = self.socket.receive(&mut self.buffer)? else {
-                return if flags == 0 {
-                    Ok(result)
-                } else {
-                    Err(Errno::PROTO)
-                };
+                return if flags == 0 { Ok(result) } else { Err(Errno::PROTO) };
             };
             let datagram = self.buffer.get(..length).unwrap_or_default();
             for answer in Messages(datagram) {
@@ -300,18 +268,10 @@ impl Requests {
         Err(Errno::PROTO)
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Result<(), Errno> {
-        // Answers to a request that was given up must not be taken for those of this one.
-        while let Ok(Some(_)) | Err(Errno::NOBUFS) = self.socket.receive(&mut self.buffer) {}
+    fn send(&self, bytes: &[u8]) -> Result<(), Errno> {
         let kernel = SocketAddrNetlink::new(0, 0);
-        let sent = rustix::io::retry_on_intr(|| {
-            sendto(&self.socket.fd, bytes, SendFlags::empty(), &kernel)
-        })?;
-        if sent == bytes.len() {
-            Ok(())
-        } else {
-            Err(Errno::MSGSIZE)
-        }
+        let sent = rustix::io::retry_on_intr(|| sendto(&self.socket.fd, bytes, SendFlags::empty(), &kernel))?;
+        if sent == bytes.len() { Ok(()) } else { Err(Errno::MSGSIZE) }
     }
 }
 

@@ -29,18 +29,8 @@ struct Path {
 }
 
 const PATHS: [Path; 2] = [
-    Path {
-        base: "input",
-        guard: "guard_input",
-        hook: 1,
-        sets: &Set::ALL,
-    },
-    Path {
-        base: "forward",
-        guard: "guard_forward",
-        hook: 2,
-        sets: &Set::FORWARD,
-    },
+    Path { base: "input", guard: "guard_input", hook: 1, sets: &Set::ALL },
+    Path { base: "forward", guard: "guard_forward", hook: 2, sets: &Set::FORWARD },
 ];
 
 impl Guard {
@@ -51,9 +41,7 @@ impl Guard {
     pub fn check(&self) -> Result<(), FirewallError> {
         let fits = |name: &&String| {
             (1..expr::INTERFACE).contains(&name.len())
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"._-@:".contains(&byte))
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@:".contains(&byte))
         };
         match self.interfaces.iter().find(|name| !fits(name)) {
             Some(name) => Err(FirewallError::Interface(name.clone())),
@@ -84,10 +72,7 @@ pub fn batch(guard: &Guard, sequence: u32) -> Batch {
         for &port in &guard.protect {
             batch.append_rule(path.guard, |writer| expr::reject(writer, port));
         }
-        let hook = Hook {
-            number: path.hook,
-            priority: 0,
-        };
+        let hook = Hook { number: path.hook, priority: 0 };
         batch.make_chain(path.base, Some(hook));
         batch.flush_chain(path.base);
         for name in &guard.interfaces {
@@ -121,16 +106,10 @@ pub fn script(guard: &Guard) -> String {
                 Proto::Tcp => "tcp reset",
                 Proto::Udp => "icmpx port-unreachable",
             };
-            line(format_args!(
-                "\t\t{} dport {} reject with {answer}",
-                port.proto, port.number
-            ));
+            line(format_args!("\t\t{} dport {} reject with {answer}", port.proto, port.number));
         }
         line(format_args!("\t}}\n\tchain {} {{", path.base));
-        line(format_args!(
-            "\t\ttype filter hook {} priority 0; policy accept;",
-            path.base
-        ));
+        line(format_args!("\t\ttype filter hook {} priority 0; policy accept;", path.base));
         for name in &guard.interfaces {
             line(format_args!("\t\tiifname \"{name}\" jump {}", path.guard));
         }
@@ -146,33 +125,12 @@ mod tests {
 
     #[test]
     fn only_names_that_nft_reads_as_they_are_can_be_guarded() {
-        let guard = |name: &str| Guard {
-            interfaces: vec!["eth0".into(), name.into()],
-            protect: Vec::new(),
-        };
-        for name in [
-            "eth0.2",
-            "pppoe-wan",
-            "wlan0_1",
-            "veth@if2",
-            "fifteen-letters",
-        ] {
+        let guard = |name: &str| Guard { interfaces: vec!["eth0".into(), name.into()], protect: Vec::new() };
+        for name in ["eth0.2", "pppoe-wan", "wlan0_1", "veth@if2", "fifteen-letters"] {
             assert_eq!(guard(name).check(), Ok(()), "{name}");
         }
-        for name in [
-            "",
-            "sixteen-letters-",
-            "eth*",
-            "a\"b",
-            "a b",
-            "a\\b",
-            "a/b",
-            "a\nb",
-        ] {
-            assert_eq!(
-                guard(name).check(),
-                Err(FirewallError::Interface(name.into()))
-            );
+        for name in ["", "sixteen-letters-", "eth*", "a\"b", "a b", "a\\b", "a/b", "a\nb"] {
+            assert_eq!(guard(name).check(), Err(FirewallError::Interface(name.into())));
         }
     }
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::batch::{Batch, attr, comment};
+use super::batch::{Batch, comment};
 use super::element::Element;
 use super::error::FirewallError;
 use super::events::{Transaction, read_element};
 use super::living::{FOREVER, Life};
+use super::numbers::attr;
 use super::sets::Set;
 use super::wire::{Attributes, Messages};
 use super::{Firewall, standalone};
@@ -45,9 +46,7 @@ impl fmt::Display for Event {
             Self::Revoked(element, access) => {
                 write!(f, "{element} of {access} was deleted by hand")
             }
-            Self::Resynced => {
-                f.write_str("firewall notifications were lost; the sets were read anew")
-            }
+            Self::Resynced => f.write_str("firewall notifications were lost; the sets were read anew"),
             Self::Failed(error) => write!(f, "living grants could not be put back: {error}"),
         }
     }
@@ -69,9 +68,7 @@ impl Firewall {
                 Ok(Some(length)) => {
                     for message in Messages(buffer.get(..length).unwrap_or_default()) {
                         let living = &self.living;
-                        let ended = self
-                            .watch
-                            .read(&message, |element| living.contains(element));
+                        let ended = self.watch.read(&message, |element| living.contains(element));
                         if let Some(ended) = ended {
                             self.apply(ended, now);
                         }
@@ -81,8 +78,7 @@ impl Firewall {
                 Err(Errno::NOBUFS) => {
                     self.watch.reset();
                     let result = self.resync(now);
-                    self.news
-                        .push(result.map_or_else(Event::Failed, |()| Event::Resynced));
+                    self.news.push(result.map_or_else(Event::Failed, |()| Event::Resynced));
                 }
                 Err(errno) => {
                     let error = FirewallError::kernel("read nftables events", errno);
@@ -99,18 +95,20 @@ impl Firewall {
             self.lose_table();
         } else {
             for element in &ended.revoked {
-                self.revoke(element);
+                self.revoke(element, now);
             }
             for set in ended.dropped {
-                let gone: Vec<Element> =
-                    self.elements_of(set).map(|(element, _)| *element).collect();
-                gone.iter().for_each(|element| self.revoke(element));
+                let gone: Vec<Element> = self.elements_of(set).map(|(element, _)| *element).collect();
+                gone.iter().for_each(|element| self.revoke(element, now));
             }
         }
         if ended.created.is_some() {
             self.handle = ended.created;
             self.unfilled = true;
-        } else if ended.deleted
+        }
+        // Also where somebody else made the table: its guard must be ours.
+        let remake = ended.deleted || ended.created.is_some();
+        if remake
             && self.mode == FirewallMode::Standalone
             && let Err(error) = self.remake()
         {
@@ -130,17 +128,14 @@ impl Firewall {
         self.news.push(Event::TableGone);
     }
 
-    fn revoke(&mut self, element: &Element) {
-        if let Some(life) = self.living.forget(element) {
-            self.news
-                .push(Event::Revoked(*element, life.access.to_string()));
+    fn revoke(&mut self, element: &Element, now: Duration) {
+        if let Some(life) = self.living.forget(element).filter(|life| life.expiry > now) {
+            self.news.push(Event::Revoked(*element, life.access.to_string()));
         }
     }
 
     fn elements_of(&self, set: Set) -> impl Iterator<Item = (&Element, &Life)> {
-        self.living
-            .iter()
-            .filter(move |(element, _)| element.set == set)
+        self.living.iter().filter(move |(element, _)| element.set == set)
     }
 
     /// Makes the standalone table, or renews its rules; does nothing in fw4 mode.
@@ -149,9 +144,7 @@ impl Firewall {
             return Ok(());
         }
         let batch = standalone::batch(&self.guard, self.requests.sequence());
-        self.requests
-            .commit(batch)
-            .map_err(|refusal| FirewallError::kernel("make the table", refusal.errno))
+        self.requests.commit(batch).map_err(|refusal| FirewallError::kernel("make the table", refusal.errno))
     }
 
     fn remake(&mut self) -> Result<(), FirewallError> {
@@ -227,22 +220,32 @@ impl Firewall {
         if self.handle.is_none() {
             return Ok(());
         }
+        for set in Set::ALL {
+            self.adopt_set(set, now)?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what lives in one set.
+    pub(super) fn adopt_set(&mut self, set: Set, now: Duration) -> Result<(), FirewallError> {
         let table = self.table();
         let living = &mut self.living;
-        for set in Set::ALL {
-            self.requests.dump(table, set, |entry| {
-                if let Some((element, life)) = read_living(set, entry, now) {
-                    living.adopt(element, life);
-                }
-            })?;
-        }
+        self.requests.dump(table, set, |entry| {
+            if let Some((element, life)) = read_living(set, entry, now) {
+                living.adopt(element, life);
+            }
+        })?;
         living.prune(now);
         Ok(())
     }
 
     /// Empties a set and fills it with its living elements, in one transaction.
     pub(super) fn rebuild(&mut self, set: Set, now: Duration) -> Result<(), FirewallError> {
-        self.resync(now)?;
+        self.adopt_set(set, now)?;
+        let size = usize::try_from(set.size()).unwrap_or(usize::MAX);
+        if self.elements_of(set).count() >= size {
+            return Err(FirewallError::Full(set));
+        }
         let mut batch = Batch::new(self.table(), self.requests.sequence());
         batch.flush_set(set);
         for (element, life) in self.elements_of(set) {
@@ -252,9 +255,7 @@ impl Firewall {
                 batch.add_element(element, timeout, &life.access);
             }
         }
-        self.requests
-            .commit(batch)
-            .map_err(|refusal| self.explain(refusal))
+        self.requests.commit(batch).map_err(|refusal| self.explain(refusal))
     }
 }
 
@@ -265,16 +266,6 @@ fn read_living(set: Set, entry: Attributes<'_>, now: Duration) -> Option<(Elemen
         Some(left) => now + Duration::from_millis(left),
         None => FOREVER,
     };
-    let access = entry
-        .get(attr::ELEMENT_USERDATA)
-        .and_then(comment)
-        .map(String::from_utf8_lossy)
-        .unwrap_or_default();
-    Some((
-        element,
-        Life {
-            expiry,
-            access: access.into(),
-        },
-    ))
+    let access = entry.get(attr::ELEMENT_USERDATA).and_then(comment).map(String::from_utf8_lossy).unwrap_or_default();
+    Some((element, Life { expiry, access: access.into() }))
 }

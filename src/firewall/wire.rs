@@ -76,11 +76,7 @@ impl Writer {
     /// Adds flags to the message that starts at `start`.
     pub fn add_flags(&mut self, start: usize, flags: u16) {
         let at = start + FLAGS_AT;
-        if let Some(&old) = self
-            .bytes
-            .get(at..)
-            .and_then(|rest| rest.first_chunk::<2>())
-        {
+        if let Some(&old) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<2>()) {
             self.patch(at, &(u16::from_ne_bytes(old) | flags).to_ne_bytes());
         }
     }
@@ -176,13 +172,7 @@ impl<'a> Iterator for Messages<'a> {
         self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();
         let short = |at| Some(u16::from_ne_bytes(*header.get(at..)?.first_chunk()?));
         let long = |at| Some(u32::from_ne_bytes(*header.get(at..)?.first_chunk()?));
-        Some(Message {
-            kind: short(4)?,
-            flags: short(FLAGS_AT)?,
-            sequence: long(8)?,
-            port: long(12)?,
-            payload,
-        })
+        Some(Message { kind: short(4)?, flags: short(FLAGS_AT)?, sequence: long(8)?, port: long(12)?, payload })
     }
 }
 
@@ -194,8 +184,7 @@ impl<'a> Attributes<'a> {
     /// The value of the first attribute of this type.
     #[must_use]
     pub fn get(mut self, kind: u16) -> Option<&'a [u8]> {
-        self.find(|&(found, _)| found == kind)
-            .map(|(_, value)| value)
+        self.find(|&(found, _)| found == kind).map(|(_, value)| value)
     }
 
     /// The attributes inside the first attribute of this type.
@@ -239,13 +228,7 @@ mod tests {
     fn sample() -> Writer {
         let mut writer = Writer::default();
         for sequence in 1..=2 {
-            let header = Header {
-                kind: 0x0a0c,
-                flags: 1,
-                sequence,
-                family: 1,
-                resource: 10,
-            };
+            let header = Header { kind: 0x0a0c, flags: 1, sequence, family: 1, resource: 10 };
             writer.message(header, |writer| {
                 writer.text(1, "alice");
                 writer.nest(2, |writer| writer.u32(1, 7));

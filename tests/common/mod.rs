@@ -1,6 +1,7 @@
 //! Configurations and packets for the tests of the core.
 
 #![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::net::IpAddr;
 
@@ -12,9 +13,9 @@ use spa_knockd::knock::fwknop::fields::{Fields, MessageType};
 use spa_knockd::knock::fwknop::keys::{DigestType, KeySet, Mode, Secret};
 
 /// A moment behind every build date of this program: 2033.
-pub const NOW: u64 = 2_000_000_000;
+pub(crate) const NOW: u64 = 2_000_000_000;
 
-pub fn keys(id: u8) -> KeySet {
+pub(crate) fn keys(id: u8) -> KeySet {
     KeySet {
         mode: Mode::Cbc,
         key: Secret::new(vec![id; 32]),
@@ -22,7 +23,7 @@ pub fn keys(id: u8) -> KeySet {
     }
 }
 
-pub fn access(name: &str, keys: KeySet) -> Access {
+pub(crate) fn access(name: &str, keys: KeySet) -> Access {
     Access {
         name: name.to_owned(),
         keys: vec![keys],
@@ -41,7 +42,7 @@ pub fn access(name: &str, keys: KeySet) -> Access {
     }
 }
 
-pub fn config(access: Vec<Access>) -> Config {
+pub(crate) fn config(access: Vec<Access>) -> Config {
     Config {
         main: Main {
             networks: Vec::new(),
@@ -60,7 +61,7 @@ pub fn config(access: Vec<Access>) -> Config {
     }
 }
 
-pub fn fields(timestamp: u64, message: &str) -> Fields {
+pub(crate) fn fields(timestamp: u64, message: &str) -> Fields {
     Fields {
         random: 1_234_567_890_123_456,
         user: "alice".to_owned(),
@@ -76,11 +77,11 @@ pub fn fields(timestamp: u64, message: &str) -> Fields {
 }
 
 /// The packet text of a knock; salt and so ciphertext are new each time.
-pub fn packet(timestamp: u64, message: &str, keys: &KeySet) -> Vec<u8> {
+pub(crate) fn packet(timestamp: u64, message: &str, keys: &KeySet) -> Vec<u8> {
     encode_fresh(&fields(timestamp, message), keys).unwrap().as_bytes().to_vec()
 }
 
-pub fn datagram<'a>(source: &str, destination: &str, payload: &'a [u8]) -> Datagram<'a> {
+pub(crate) fn datagram<'a>(source: &str, destination: &str, payload: &'a [u8]) -> Datagram<'a> {
     Datagram {
         source: source.parse().unwrap(),
         destination: destination.parse().unwrap(),
@@ -92,11 +93,11 @@ pub fn datagram<'a>(source: &str, destination: &str, payload: &'a [u8]) -> Datag
 }
 
 /// A router's own clock.
-pub fn at(unix: u64) -> Clock {
+pub(crate) fn at(unix: u64) -> Clock {
     Clock { unix, given: false }
 }
 
 /// Nothing is the router's own.
-pub fn nothing(_: IpAddr) -> bool {
+pub(crate) fn nothing(_: IpAddr) -> bool {
     false
 }

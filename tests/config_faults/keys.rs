@@ -13,76 +13,24 @@ fn faults_of_the_keys() {
     let none = "option hmac_key 'OpenSesame'";
     for (lines, at, option, fragment) in [
         (none.to_owned(), 6, "key_base64", "no encryption key"),
+        (format!("option key ''\n\t{none}"), 6, "key_base64", "no encryption key"),
+        (format!("option key '__CHANGEME__'\n\t{none}"), 8, "key", "placeholder"),
+        (format!("option key 'CHANGEME'\n\t{none}"), 8, "key", "placeholder"),
+        (format!("option key_base64 'CHANGEME'\n\t{none}"), 8, "key_base64", "placeholder"),
+        (format!("option key '{long}'\n\t{none}"), 8, "key", "1 to 32 bytes"),
+        (format!("option key_base64 '{encoded_long}'\n\t{none}"), 8, "key_base64", "1 to 32 bytes"),
+        (format!("option key_base64 'a.b.c'\n\t{none}"), 8, "key_base64", "not base64"),
+        (format!("option key_base64 '===='\n\t{none}"), 8, "key_base64", "not base64"),
+        (format!("option key_base64 'Zh=='\n\t{none}"), 8, "key_base64", "not base64"),
+        (format!("option key '{KEY}'\n\toption key_base64 '{KEY}'\n\t{none}"), 9, "key_base64", "key and key_base64"),
         (
-            format!("option key ''\n\t{none}"),
-            6,
-            "key_base64",
-            "no encryption key",
-        ),
-        (
-            format!("option key '__CHANGEME__'\n\t{none}"),
-            8,
-            "key",
-            "placeholder",
-        ),
-        (
-            format!("option key 'CHANGEME'\n\t{none}"),
-            8,
-            "key",
-            "placeholder",
-        ),
-        (
-            format!("option key_base64 'CHANGEME'\n\t{none}"),
-            8,
-            "key_base64",
-            "placeholder",
-        ),
-        (
-            format!("option key '{long}'\n\t{none}"),
-            8,
-            "key",
-            "1 to 32 bytes",
-        ),
-        (
-            format!("option key_base64 '{encoded_long}'\n\t{none}"),
-            8,
-            "key_base64",
-            "1 to 32 bytes",
-        ),
-        (
-            format!("option key_base64 'a.b.c'\n\t{none}"),
-            8,
-            "key_base64",
-            "not base64",
-        ),
-        (
-            format!("option key_base64 '===='\n\t{none}"),
-            8,
-            "key_base64",
-            "not base64",
-        ),
-        (
-            format!("option key_base64 'Zh=='\n\t{none}"),
-            8,
-            "key_base64",
-            "not base64",
-        ),
-        (
-            format!("option key '{KEY}'\n\toption key_base64 '{KEY}'\n\t{none}"),
-            9,
-            "key_base64",
-            "key and key_base64",
-        ),
-        (
-            "option key 'Sesame-Open'\n\toption key 'OpenSesame'\n\toption hmac_key 'x2345678'"
-                .to_owned(),
+            "option key 'Sesame-Open'\n\toption key 'OpenSesame'\n\toption hmac_key 'x2345678'".to_owned(),
             9,
             "key",
             "in line 8",
         ),
         (
-            format!("option key '{KEY}'\n\toption hmac_key '{long_hmac}'")
-                .replace(KEY, "OpenSesame"),
+            format!("option key '{KEY}'\n\toption hmac_key '{long_hmac}'").replace(KEY, "OpenSesame"),
             9,
             "hmac_key",
             "1 to 128 bytes",
@@ -93,40 +41,18 @@ fn faults_of_the_keys() {
             "hmac_key_base64",
             "1 to 136 bytes",
         ),
-        (
-            "option key 'OpenSesame'\n\toption hmac_key '__CHANGEME__'".to_owned(),
-            9,
-            "hmac_key",
-            "placeholder",
-        ),
-        (
-            "option key 'OpenSesame'\n\toption hmac_key_base64 '*'".to_owned(),
-            9,
-            "hmac_key_base64",
-            "not base64",
-        ),
-        (
-            "option key 'OpenSesame'\n\toption hmac_key 'OpenSesame'".to_owned(),
-            9,
-            "hmac_key",
-            "are the same",
-        ),
+        ("option key 'OpenSesame'\n\toption hmac_key '__CHANGEME__'".to_owned(), 9, "hmac_key", "placeholder"),
+        ("option key 'OpenSesame'\n\toption hmac_key_base64 '*'".to_owned(), 9, "hmac_key_base64", "not base64"),
+        ("option key 'OpenSesame'\n\toption hmac_key 'OpenSesame'".to_owned(), 9, "hmac_key", "are the same"),
         (
             "option key 'OpenSesame'\n\toption hmac_key_base64 'T3BlblNlc2FtZQ'".to_owned(),
             9,
             "hmac_key_base64",
             "are the same",
         ),
+        ("option key 'OpenSesame'\n\tlist hmac_key 'a2345678'".to_owned(), 9, "hmac_key", "no list"),
         (
-            "option key 'OpenSesame'\n\tlist hmac_key 'a2345678'".to_owned(),
-            9,
-            "hmac_key",
-            "no list",
-        ),
-        (
-            format!(
-                "option key 'OpenSesame'\n\toption hmac_key 'a2345678'\n\toption hmac_key_base64 '{HMAC_KEY}'"
-            ),
+            format!("option key 'OpenSesame'\n\toption hmac_key 'a2345678'\n\toption hmac_key_base64 '{HMAC_KEY}'"),
             10,
             "hmac_key_base64",
             "hmac_key and",
@@ -136,15 +62,7 @@ fn faults_of_the_keys() {
         assert_eq!(faults.len(), 1, "{lines}\n{faults:#?}");
         check(&faults[0], Some(at), Some(option), fragment, &lines);
         let shown = faults[0].to_string();
-        for secret in [
-            &long,
-            &long_hmac,
-            &encoded_long,
-            "T3BlblNlc2FtZQ",
-            "a.b.c",
-            "Sesame-Open",
-            "a2345678",
-        ] {
+        for secret in [&long, &long_hmac, &encoded_long, "T3BlblNlc2FtZQ", "a.b.c", "Sesame-Open", "a2345678"] {
             assert!(!shown.contains(secret), "{shown}");
         }
     }
@@ -154,23 +72,10 @@ fn faults_of_the_keys() {
 fn faults_of_the_next_keys() {
     let next = format!("option next_key_base64 '{OTHER_KEY}'");
     let next_hmac = format!("option next_hmac_key_base64 '{HMAC_KEY}'");
+    demand(&keyed(&next), Some(10), Some("next_key_base64"), "next_hmac_key_base64 beside it");
+    demand(&keyed(&next_hmac), Some(10), Some("next_hmac_key_base64"), "no next_key_base64 beside");
     demand(
-        &keyed(&next),
-        Some(10),
-        Some("next_key_base64"),
-        "next_hmac_key_base64 beside it",
-    );
-    demand(
-        &keyed(&next_hmac),
-        Some(10),
-        Some("next_hmac_key_base64"),
-        "no next_key_base64 beside",
-    );
-    demand(
-        &keyed(&format!(
-            "{next}\n\t{}",
-            next_hmac.replace(HMAC_KEY, OTHER_KEY)
-        )),
+        &keyed(&format!("{next}\n\t{}", next_hmac.replace(HMAC_KEY, OTHER_KEY))),
         Some(11),
         Some("next_hmac_key_base64"),
         "are the same",
@@ -193,41 +98,21 @@ fn faults_of_the_next_keys() {
         Some("next_hmac_key_base64"),
         "not base64",
     );
-    let keys = &load_text(&keyed(&format!("{next}\n\t{next_hmac}")))
-        .unwrap()
-        .config
-        .access[0]
-        .keys;
+    let keys = &load_text(&keyed(&format!("{next}\n\t{next_hmac}"))).unwrap().config.access[0].keys;
     assert_eq!(keys.len(), 2);
-    assert_eq!(
-        (keys[0].mode, keys[0].hmac.clone()),
-        (keys[1].mode, keys[1].hmac.clone())
-    );
+    assert_eq!((keys[0].mode, keys[0].hmac.clone()), (keys[1].mode, keys[1].hmac.clone()));
     assert_ne!(keys[0].key, keys[1].key);
-    let plain = text(
-        "",
-        &format!("option key 'OpenSesame'\n\t{next}\n\t{next_hmac}"),
-    );
-    assert!(
-        load_text(&plain).unwrap().config.access[0].keys[1]
-            .hmac
-            .is_some()
-    );
+    let plain = text("", &format!("option key 'OpenSesame'\n\t{next}\n\t{next_hmac}"));
+    assert!(load_text(&plain).unwrap().config.access[0].keys[1].hmac.is_some());
 }
 
 #[test]
 fn any_bytes_may_be_a_passphrase() {
     let text = keyed("").into_bytes();
-    let at = text
-        .windows(10)
-        .position(|window| window == b"key_base64")
-        .unwrap();
+    let at = text.windows(10).position(|window| window == b"key_base64").unwrap();
     let mut text: Vec<u8> = text;
     let end = at + text[at..].iter().position(|byte| *byte == b'\n').unwrap();
     text.splice(at..end, *b"key '\xff\xfe it'\\''s \x01'");
     let loaded = parse(&text, "file").unwrap();
-    assert_eq!(
-        loaded.config.access[0].keys[0].key.bytes(),
-        b"\xff\xfe it's \x01"
-    );
+    assert_eq!(loaded.config.access[0].keys[0].key.bytes(), b"\xff\xfe it's \x01");
 }

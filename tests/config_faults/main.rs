@@ -1,10 +1,6 @@
 //! Every mistake that a configuration can hold: where it is reported, and that no key is in the report.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a panic is how a test fails"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 mod access_section;
 mod keys;
@@ -29,10 +25,7 @@ fn text(main: &str, access: &str) -> String {
 
 /// A stanza with keys, and these lines from line 10 on.
 fn keyed(access: &str) -> String {
-    text(
-        "",
-        &format!("option key_base64 '{KEY}'\n\toption hmac_key_base64 '{HMAC_KEY}'\n\t{access}"),
-    )
+    text("", &format!("option key_base64 '{KEY}'\n\toption hmac_key_base64 '{HMAC_KEY}'\n\t{access}"))
 }
 
 /// The first text with line 7, the open list, replaced.
@@ -53,21 +46,11 @@ fn demand(text: &str, line: Option<u32>, option: Option<&str>, fragment: &str) {
 
 fn check(fault: &Fault, line: Option<u32>, option: Option<&str>, fragment: &str, text: &str) {
     let shown = fault.to_string();
-    assert_eq!(
-        (fault.line, fault.option.as_deref()),
-        (line, option),
-        "{text}\n{shown}"
-    );
-    assert!(
-        shown.contains(fragment),
-        "{text}\n{shown}\nhas no: {fragment}"
-    );
+    assert_eq!((fault.line, fault.option.as_deref()), (line, option), "{text}\n{shown}");
+    assert!(shown.contains(fragment), "{text}\n{shown}\nhas no: {fragment}");
     assert!(!fault.remedy.is_empty() && !shown.contains('\n'), "{shown}");
     for key in [KEY, HMAC_KEY, OTHER_KEY, "OpenSesame"] {
-        assert!(
-            !shown.contains(key) && !format!("{fault:?}").contains(key),
-            "{shown}"
-        );
+        assert!(!shown.contains(key) && !format!("{fault:?}").contains(key), "{shown}");
     }
 }
 

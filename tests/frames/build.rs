@@ -27,24 +27,7 @@ pub(crate) fn udp_claiming(port: u16, length: u16, payload: usize) -> Vec<u8> {
 pub(crate) fn tcp(words: u8, payload: usize) -> Vec<u8> {
     let mut bytes = 40000_u16.to_be_bytes().to_vec();
     bytes.extend(PORT.to_be_bytes());
-    bytes.extend([
-        0,
-        0,
-        0,
-        1,
-        0,
-        0,
-        0,
-        0,
-        (5 + words) << 4,
-        0x02,
-        0x7f,
-        0xff,
-        0,
-        0,
-        0,
-        0,
-    ]);
+    bytes.extend([0, 0, 0, 1, 0, 0, 0, 0, (5 + words) << 4, 0x02, 0x7f, 0xff, 0, 0, 0, 0]);
     bytes.extend(vec![1; usize::from(words) * 4]);
     bytes.extend(vec![b'A'; payload]);
     bytes
@@ -80,9 +63,7 @@ pub(crate) fn ipv6(next: u8, body: &[u8]) -> Vec<u8> {
     bytes.extend(u16::try_from(body.len()).unwrap().to_be_bytes());
     bytes.extend([next, 64]);
     for last in [1, 2] {
-        bytes.extend([
-            0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last,
-        ]);
+        bytes.extend([0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
     }
     bytes.extend(body);
     bytes
@@ -124,20 +105,12 @@ fn is_v6(packet: &[u8]) -> bool {
 }
 
 fn ethertype(packet: &[u8]) -> [u8; 2] {
-    if is_v6(packet) {
-        [0x86, 0xdd]
-    } else {
-        [0x08, 0x00]
-    }
+    if is_v6(packet) { [0x86, 0xdd] } else { [0x08, 0x00] }
 }
 
 fn ppp(compressed: bool, packet: &[u8]) -> Vec<u8> {
     let number = if is_v6(packet) { 0x57 } else { 0x21 };
-    let mut bytes = if compressed {
-        vec![number]
-    } else {
-        vec![0, number]
-    };
+    let mut bytes = if compressed { vec![number] } else { vec![0, number] };
     bytes.extend(packet);
     bytes
 }
@@ -188,26 +161,7 @@ pub(crate) fn sll(packet_type: u8, tags: &[u16], packet: &[u8]) -> Vec<u8> {
 
 pub(crate) fn sll2(packet_type: u8, tags: &[u16], packet: &[u8]) -> Vec<u8> {
     let (mut bytes, rest) = typed(tags, None, packet);
-    bytes.extend([
-        0,
-        0,
-        0,
-        0,
-        0,
-        7,
-        2,
-        0,
-        packet_type,
-        6,
-        2,
-        0,
-        0,
-        0,
-        0,
-        1,
-        0,
-        0,
-    ]);
+    bytes.extend([0, 0, 0, 0, 0, 7, 2, 0, packet_type, 6, 2, 0, 0, 0, 0, 1, 0, 0]);
     bytes.extend(rest);
     bytes
 }
@@ -216,14 +170,8 @@ pub(crate) fn sll2(packet_type: u8, tags: &[u16], packet: &[u8]) -> Vec<u8> {
 pub(crate) fn envelopes() -> Vec<Envelope> {
     let mut all = Vec::new();
     let mut add = |name: String, link, wrap: Wrap| all.push(Envelope { name, link, wrap });
-    let tags: [&'static [u16]; 6] = [
-        &[],
-        &[0x8100],
-        &[0x9100],
-        &[0x88a8, 0x8100],
-        &[0x8100, 0x8100],
-        &[0x88a8, 0x9100, 0x8100],
-    ];
+    let tags: [&'static [u16]; 6] =
+        [&[], &[0x8100], &[0x9100], &[0x88a8, 0x8100], &[0x8100, 0x8100], &[0x88a8, 0x9100, 0x8100]];
     for tags in tags {
         for session in [None, Some(false), Some(true)] {
             for trailer in [0, 4] {
@@ -234,51 +182,27 @@ pub(crate) fn envelopes() -> Vec<Envelope> {
                 );
             }
         }
-        add(
-            format!("sll, tags {tags:x?}"),
-            LinkType::LinuxSll,
-            Box::new(move |packet| sll(0, tags, packet)),
-        );
-        add(
-            format!("sll2, tags {tags:x?}"),
-            LinkType::LinuxSll2,
-            Box::new(move |packet| sll2(0, tags, packet)),
-        );
+        add(format!("sll, tags {tags:x?}"), LinkType::LinuxSll, Box::new(move |packet| sll(0, tags, packet)));
+        add(format!("sll2, tags {tags:x?}"), LinkType::LinuxSll2, Box::new(move |packet| sll2(0, tags, packet)));
     }
     add("raw".to_owned(), LinkType::Raw, Box::new(<[u8]>::to_vec));
     for compressed in [false, true] {
-        add(
-            format!("ppp, {compressed}"),
-            LinkType::Ppp,
-            Box::new(move |packet| ppp(compressed, packet)),
-        );
+        add(format!("ppp, {compressed}"), LinkType::Ppp, Box::new(move |packet| ppp(compressed, packet)));
         add(
             format!("ppp with address, {compressed}"),
             LinkType::Ppp,
             Box::new(move |packet| [vec![0xff, 0x03], ppp(compressed, packet)].concat()),
         );
-        add(
-            format!("pppoe, {compressed}"),
-            LinkType::PppEther,
-            Box::new(move |packet| pppoe(compressed, packet)),
-        );
+        add(format!("pppoe, {compressed}"), LinkType::PppEther, Box::new(move |packet| pppoe(compressed, packet)));
     }
     for family in [10_u32, 24, 28, 30] {
-        for (order, link) in [
-            (true, LinkType::Null),
-            (false, LinkType::Null),
-            (true, LinkType::Loop),
-        ] {
+        for (order, link) in [(true, LinkType::Null), (false, LinkType::Null), (true, LinkType::Loop)] {
             add(
                 format!("{link:?}, {family}, big endian {order}"),
                 link,
                 Box::new(move |packet| {
                     let family = if is_v6(packet) { family } else { 2 };
-                    let header = if order {
-                        family.to_be_bytes()
-                    } else {
-                        family.to_le_bytes()
-                    };
+                    let header = if order { family.to_be_bytes() } else { family.to_le_bytes() };
                     [&header, packet].concat()
                 }),
             );

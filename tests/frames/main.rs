@@ -3,355 +3,21 @@
 #![cfg(test)]
 
 mod build;
+mod cases;
 
 use std::net::IpAddr;
 
-use build::{
-    Envelope, PORT, envelopes, icmp, ipv4, ipv4_with, ipv6, ipv6_chain, sll, sll2, tcp, udp,
-    udp_claiming, udp_to,
-};
+use build::{Envelope, PORT, envelopes, ipv4, ipv4_with, ipv6, ipv6_chain, sll, sll2, tcp, udp};
+use cases::{Expected, cases};
 use pcap::{BpfProgram, Capture, Linktype};
 use spa_knockd::capture::filter::Filter;
 use spa_knockd::capture::link::{LinkType, decode};
 use spa_knockd::capture::{Datagram, Transport};
 use spa_knockd::reason::Reason;
 
-type Expected = Result<(Transport, u16, usize), Reason>;
-
-/// An IP packet, what must be read out of it, and whether the kernel may leave it to us unjudged.
-struct Case {
-    name: &'static str,
-    packet: Vec<u8>,
-    expected: Expected,
-    variable_header: bool,
-}
-
-fn patched(mut packet: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
-    packet[at..at + bytes.len()].copy_from_slice(bytes);
-    packet
-}
-
-fn cases() -> Vec<Case> {
-    use Reason::{Fragment, FrameMalformed, FrameTransport};
-    use Transport::{Icmp, Tcp, Udp};
-    let mut all = Vec::new();
-    let mut add = |name, packet, expected, variable_header| {
-        all.push(Case {
-            name,
-            packet,
-            expected,
-            variable_header,
-        });
-    };
-    for length in [139, 140, 200, 1500, 1501] {
-        add(
-            "udp",
-            ipv4(17, &udp(length)),
-            Ok((Udp, PORT, length)),
-            false,
-        );
-        add(
-            "udp6",
-            ipv6(17, &udp(length)),
-            Ok((Udp, PORT, length)),
-            false,
-        );
-        add(
-            "icmp",
-            ipv4(1, &icmp(8, length)),
-            Ok((Icmp, 0, length)),
-            false,
-        );
-        add(
-            "icmp6",
-            ipv6(58, &icmp(128, length)),
-            Ok((Icmp, 0, length)),
-            false,
-        );
-        add(
-            "tcp",
-            ipv4(6, &tcp(0, length)),
-            Ok((Tcp, PORT, length)),
-            false,
-        );
-        add(
-            "tcp6",
-            ipv6(6, &tcp(3, length)),
-            Ok((Tcp, PORT, length)),
-            false,
-        );
-        add(
-            "options",
-            ipv4_with(17, 1, 0, &udp(length)),
-            Ok((Udp, PORT, length)),
-            true,
-        );
-        add(
-            "all options",
-            ipv4_with(17, 10, 0, &udp(length)),
-            Ok((Udp, PORT, length)),
-            true,
-        );
-        add(
-            "one header",
-            ipv6_chain(&[60], 17, &udp(length)),
-            Ok((Udp, PORT, length)),
-            true,
-        );
-    }
-    for length in [0, 1] {
-        add(
-            "short tcp",
-            ipv4(6, &tcp(10, length)),
-            Ok((Tcp, PORT, length)),
-            false,
-        );
-        add(
-            "short tcp6",
-            ipv6(6, &tcp(0, length)),
-            Ok((Tcp, PORT, length)),
-            false,
-        );
-        add(
-            "short udp",
-            ipv4(17, &udp(length)),
-            Ok((Udp, PORT, length)),
-            false,
-        );
-    }
-    for port in [0, 1, 999, 1000, 1010, 2000, 2001, 62200, 62202, 65535] {
-        add(
-            "other port",
-            ipv4(17, &udp_to(port, 200)),
-            Ok((Udp, port, 200)),
-            false,
-        );
-        add(
-            "other port 6",
-            ipv6(17, &udp_to(port, 200)),
-            Ok((Udp, port, 200)),
-            false,
-        );
-        add(
-            "other port, options",
-            ipv4_with(17, 2, 0, &udp_to(port, 200)),
-            Ok((Udp, port, 200)),
-            true,
-        );
-    }
-    add(
-        "tcp with options in ip",
-        ipv4_with(6, 3, 0, &tcp(2, 1)),
-        Ok((Tcp, PORT, 1)),
-        true,
-    );
-    add(
-        "icmp with options",
-        ipv4_with(1, 3, 0, &icmp(0, 140)),
-        Ok((Icmp, 0, 140)),
-        true,
-    );
-    add(
-        "evil bit",
-        ipv4_with(17, 0, 0x8000, &udp(200)),
-        Ok((Udp, PORT, 200)),
-        false,
-    );
-    add(
-        "first fragment",
-        ipv4_with(17, 0, 0x2000, &udp(200)),
-        Err(Fragment),
-        false,
-    );
-    add(
-        "last fragment",
-        ipv4_with(17, 0, 0x00b9, &udp(200)),
-        Err(Fragment),
-        false,
-    );
-    add(
-        "fragment with options",
-        ipv4_with(17, 4, 0x2000, &udp(200)),
-        Err(Fragment),
-        false,
-    );
-    add(
-        "atomic fragment 6",
-        ipv6_chain(&[44], 17, &udp(200)),
-        Err(Fragment),
-        false,
-    );
-    add(
-        "fragment behind a header",
-        ipv6_chain(&[0, 44], 17, &udp(200)),
-        Err(Fragment),
-        true,
-    );
-    let chains: [&[u8]; 6] = [
-        &[0],
-        &[43],
-        &[51],
-        &[0, 60, 43, 51, 60],
-        &[0, 60, 60, 60, 60, 60, 60, 60],
-        &[51, 51],
-    ];
-    for headers in chains {
-        add(
-            "chain, udp",
-            ipv6_chain(headers, 17, &udp(140)),
-            Ok((Udp, PORT, 140)),
-            true,
-        );
-        add(
-            "chain, tcp",
-            ipv6_chain(headers, 6, &tcp(0, 1)),
-            Ok((Tcp, PORT, 1)),
-            true,
-        );
-        add(
-            "chain, icmp",
-            ipv6_chain(headers, 58, &icmp(128, 1500)),
-            Ok((Icmp, 0, 1500)),
-            true,
-        );
-        add(
-            "chain, port",
-            ipv6_chain(headers, 17, &udp_to(9, 140)),
-            Ok((Udp, 9, 140)),
-            true,
-        );
-        add(
-            "chain, nothing",
-            ipv6_chain(headers, 59, &udp(140)),
-            Err(FrameTransport),
-            true,
-        );
-    }
-    add(
-        "nine headers",
-        ipv6_chain(&[60; 9], 17, &udp(140)),
-        Err(FrameMalformed),
-        true,
-    );
-    add(
-        "late hop-by-hop",
-        ipv6_chain(&[60, 0], 17, &udp(140)),
-        Err(FrameMalformed),
-        true,
-    );
-    add(
-        "endless header",
-        patched(ipv6_chain(&[60], 17, &udp(140)), 41, &[255]),
-        Err(FrameMalformed),
-        true,
-    );
-    add(
-        "jumbogram",
-        patched(ipv6_chain(&[0], 17, &udp(140)), 4, &[0, 0]),
-        Err(FrameMalformed),
-        false,
-    );
-    add("gre", ipv4(47, &udp(200)), Err(FrameTransport), false);
-    add(
-        "icmp 6 in 4",
-        ipv4(58, &icmp(128, 200)),
-        Err(FrameTransport),
-        false,
-    );
-    add(
-        "icmp 4 in 6",
-        ipv6(1, &icmp(8, 200)),
-        Err(FrameTransport),
-        false,
-    );
-    add("esp 6", ipv6(50, &udp(200)), Err(FrameTransport), false);
-    add(
-        "udp shorter than ip",
-        ipv4(17, &udp_claiming(PORT, 158, 190)),
-        Ok((Udp, PORT, 150)),
-        false,
-    );
-    add(
-        "udp shorter than ip 6",
-        ipv6(17, &udp_claiming(PORT, 158, 190)),
-        Ok((Udp, PORT, 150)),
-        false,
-    );
-    add(
-        "udp longer than ip",
-        ipv4(17, &udp_claiming(PORT, 300, 200)),
-        Err(FrameMalformed),
-        false,
-    );
-    add(
-        "udp longer than ip 6",
-        ipv6(17, &udp_claiming(PORT, 300, 200)),
-        Err(FrameMalformed),
-        false,
-    );
-    add(
-        "udp length 7",
-        ipv4(17, &udp_claiming(PORT, 7, 200)),
-        Err(FrameMalformed),
-        false,
-    );
-    add(
-        "udp length 0",
-        ipv6(17, &udp_claiming(PORT, 0, 200)),
-        Err(FrameMalformed),
-        false,
-    );
-    add(
-        "half a udp header",
-        ipv4(17, &udp(0)[..7]),
-        Err(FrameMalformed),
-        false,
-    );
-    add(
-        "half an icmp header",
-        ipv6(58, &icmp(128, 0)[..7]),
-        Err(FrameMalformed),
-        false,
-    );
-    add(
-        "tcp offset 4",
-        patched(ipv4(6, &tcp(0, 200)), 32, &[0x40]),
-        Err(FrameMalformed),
-        false,
-    );
-    add(
-        "tcp offset 15",
-        patched(ipv4(6, &tcp(0, 30)), 32, &[0xf0]),
-        Err(FrameMalformed),
-        false,
-    );
-    add(
-        "header length 4",
-        patched(ipv4(17, &udp(200)), 0, &[0x44]),
-        Err(FrameMalformed),
-        false,
-    );
-    add(
-        "header longer than total",
-        patched(ipv4_with(17, 1, 0, &udp(200)), 2, &[0, 20]),
-        Err(FrameMalformed),
-        false,
-    );
-    add(
-        "total length 0",
-        patched(ipv4(17, &udp(200)), 2, &[0, 0]),
-        Err(FrameMalformed),
-        false,
-    );
-    all
-}
-
 fn filters() -> Vec<Filter> {
     let all = [Transport::Udp, Transport::Tcp, Transport::Icmp];
-    let many: Vec<_> = (0..40)
-        .map(|n| n * 50..=n * 50)
-        .chain([PORT..=PORT])
-        .collect();
+    let many: Vec<_> = (0..40).map(|n| n * 50..=n * 50).chain([PORT..=PORT]).collect();
     vec![
         Filter::new(&[PORT..=PORT], &[Transport::Udp]),
         Filter::new(&[1000..=2000, PORT..=PORT, 1..=1], &all),
@@ -371,27 +37,13 @@ fn wanted(filter: &Filter, verdict: &Result<Datagram<'_>, Reason>) -> bool {
 }
 
 fn outline(verdict: Result<Datagram<'_>, Reason>) -> Expected {
-    verdict.map(|datagram| {
-        (
-            datagram.transport,
-            datagram.destination_port,
-            datagram.payload.len(),
-        )
-    })
+    verdict.map(|datagram| (datagram.transport, datagram.destination_port, datagram.payload.len()))
 }
 
 fn only_family(link: LinkType, packet: &[u8]) -> Vec<Envelope> {
     let mut all = envelopes();
-    let family = if packet[0] >> 4 == 6 {
-        LinkType::Ipv6
-    } else {
-        LinkType::Ipv4
-    };
-    all.push(Envelope {
-        name: "one family".to_owned(),
-        link: family,
-        wrap: Box::new(<[u8]>::to_vec),
-    });
+    let family = if packet[0] >> 4 == 6 { LinkType::Ipv6 } else { LinkType::Ipv4 };
+    all.push(Envelope { name: "one family".to_owned(), link: family, wrap: Box::new(<[u8]>::to_vec) });
     all.retain(|envelope| envelope.link == link);
     all
 }
@@ -399,35 +51,21 @@ fn only_family(link: LinkType, packet: &[u8]) -> Vec<Envelope> {
 #[test]
 fn every_packet_is_read_out_of_every_envelope_and_the_kernel_agrees() {
     for link in LinkType::ALL {
-        let programs: Vec<_> = filters()
-            .into_iter()
-            .map(|filter| (compile(&filter, link), filter))
-            .collect();
+        let programs: Vec<_> = filters().into_iter().map(|filter| (compile(&filter, link), filter)).collect();
         let mut seen = 0;
         for case in cases() {
             for envelope in only_family(link, &case.packet) {
                 let frame = (envelope.wrap)(&case.packet);
                 let verdict = decode(link, &frame);
-                assert_eq!(
-                    outline(verdict),
-                    case.expected,
-                    "{} in {}",
-                    case.name,
-                    envelope.name
-                );
+                assert_eq!(outline(verdict), case.expected, "{} in {}", case.name, envelope.name);
                 for (position, (program, filter)) in programs.iter().enumerate() {
                     let passed = program.filter(&frame);
-                    let told = format!(
-                        "{} in {}, filter {position}: {verdict:?}",
-                        case.name, envelope.name
-                    );
+                    let told = format!("{} in {}, filter {position}: {verdict:?}", case.name, envelope.name);
                     if wanted(filter, &verdict) {
                         assert!(passed, "lost: {told}");
                         seen += 1;
                     } else if passed {
-                        let loose = case.variable_header
-                            || verdict == Err(Reason::FrameMalformed)
-                            || position == 4;
+                        let loose = case.variable_header || verdict == Err(Reason::FrameMalformed) || position == 4;
                         assert!(loose, "let through: {told}");
                     }
                 }
@@ -442,46 +80,27 @@ fn addresses_ports_and_payload_come_out() {
     let frame = ipv4(17, &udp(200));
     let datagram = decode(LinkType::Raw, &frame).unwrap();
     assert_eq!(datagram.source, "192.0.2.1".parse::<IpAddr>().unwrap());
-    assert_eq!(
-        datagram.destination,
-        "198.51.100.2".parse::<IpAddr>().unwrap()
-    );
+    assert_eq!(datagram.destination, "198.51.100.2".parse::<IpAddr>().unwrap());
     assert_eq!(datagram.source_port, 40000);
     assert_eq!(datagram.payload, [b'A'; 200]);
     let frame = ipv6_chain(&[0, 51], 6, &tcp(2, 200));
     let datagram = decode(LinkType::Ipv6, &frame).unwrap();
     assert_eq!(datagram.source, "2001:db8::1".parse::<IpAddr>().unwrap());
-    assert_eq!(
-        datagram.destination,
-        "2001:db8::2".parse::<IpAddr>().unwrap()
-    );
+    assert_eq!(datagram.destination, "2001:db8::2".parse::<IpAddr>().unwrap());
     assert_eq!(datagram.source_port, 40000);
     assert_eq!(datagram.payload, [b'A'; 200]);
 }
 
 #[test]
 fn every_cut_is_told() {
-    for packet in [
-        ipv4_with(17, 2, 0, &udp(140)),
-        ipv6_chain(&[0, 60], 17, &udp(140)),
-        ipv4(6, &tcp(1, 5)),
-    ] {
+    for packet in [ipv4_with(17, 2, 0, &udp(140)), ipv6_chain(&[0, 60], 17, &udp(140)), ipv4(6, &tcp(1, 5))] {
         for link in LinkType::ALL {
             for envelope in only_family(link, &packet) {
                 let frame = (envelope.wrap)(&packet);
-                let trailer = if envelope.name.contains("trailer 4") {
-                    4
-                } else {
-                    0
-                };
+                let trailer = if envelope.name.contains("trailer 4") { 4 } else { 0 };
                 for cut in 0..frame.len() - trailer {
                     let verdict = decode(link, &frame[..cut]);
-                    assert_eq!(
-                        verdict,
-                        Err(Reason::FrameCut),
-                        "{} cut to {cut}",
-                        envelope.name
-                    );
+                    assert_eq!(verdict, Err(Reason::FrameCut), "{} cut to {cut}", envelope.name);
                 }
             }
         }
@@ -508,48 +127,28 @@ fn frames_without_ip_are_told() {
         (LinkType::Loop, [&[2, 0, 0, 0], &packet[..]].concat()),
     ] {
         assert_eq!(decode(link, &frame), Err(Reason::FrameNotIp), "{link:?}");
-        assert!(
-            !filters()
-                .iter()
-                .any(|filter| compile(filter, link).filter(&frame)),
-            "{link:?}"
-        );
+        assert!(!filters().iter().any(|filter| compile(filter, link).filter(&frame)), "{link:?}");
     }
     for (link, frame) in [
-        (
-            LinkType::Ethernet,
-            [&[2; 12], &[0x86, 0xdd][..], &packet].concat(),
-        ),
+        (LinkType::Ethernet, [&[2; 12], &[0x86, 0xdd][..], &packet].concat()),
         (LinkType::Ipv6, packet.clone()),
         (LinkType::Ipv4, ipv6(17, &udp(200))),
         (LinkType::Loop, [&[0, 0, 0, 24], &packet[..]].concat()),
         // A PPPoE length that ends inside the packet, while the frame goes on.
-        (
-            LinkType::PppEther,
-            [&[0x11, 0, 0, 1, 0, 100, 0, 0x21], &packet[..]].concat(),
-        ),
+        (LinkType::PppEther, [&[0x11, 0, 0, 1, 0, 100, 0, 0x21], &packet[..]].concat()),
     ] {
-        assert_eq!(
-            decode(link, &frame),
-            Err(Reason::FrameMalformed),
-            "{link:?}"
-        );
+        assert_eq!(decode(link, &frame), Err(Reason::FrameMalformed), "{link:?}");
     }
 }
 
 #[test]
 fn what_this_host_sent_is_no_knock() {
     for packet in [ipv4(17, &udp(200)), ipv6(17, &udp(200))] {
-        for (link, frame) in [
-            (LinkType::LinuxSll, sll(4, &[0x8100], &packet)),
-            (LinkType::LinuxSll2, sll2(4, &[], &packet)),
-        ] {
+        for (link, frame) in
+            [(LinkType::LinuxSll, sll(4, &[0x8100], &packet)), (LinkType::LinuxSll2, sll2(4, &[], &packet))]
+        {
             assert_eq!(decode(link, &frame), Err(Reason::FrameOutgoing));
-            assert!(
-                !filters()
-                    .iter()
-                    .any(|filter| compile(filter, link).filter(&frame))
-            );
+            assert!(!filters().iter().any(|filter| compile(filter, link).filter(&frame)));
         }
     }
 }
@@ -565,10 +164,7 @@ fn changed_frames_never_panic_leave_the_frame_or_get_lost_in_the_kernel() {
     };
     let cases = cases();
     for link in LinkType::ALL {
-        let programs: Vec<_> = filters()
-            .into_iter()
-            .map(|filter| (compile(&filter, link), filter))
-            .collect();
+        let programs: Vec<_> = filters().into_iter().map(|filter| (compile(&filter, link), filter)).collect();
         let (mut passed, mut honoured) = (0, 0);
         for _ in 0..2_500 {
             let case = &cases[random(cases.len())];
@@ -597,17 +193,10 @@ fn changed_frames_never_panic_leave_the_frame_or_get_lost_in_the_kernel() {
                     assert!(through, "lost: {}: {frame:02x?}", envelope.name);
                 }
                 if through {
-                    assert!(
-                        !matches!(verdict, Err(Reason::FrameNotIp | Reason::FrameOutgoing)),
-                        "{}",
-                        envelope.name
-                    );
+                    assert!(!matches!(verdict, Err(Reason::FrameNotIp | Reason::FrameOutgoing)), "{}", envelope.name);
                 }
             }
         }
-        assert!(
-            honoured > 500 && passed > honoured,
-            "{link:?}: {honoured} of {passed}"
-        );
+        assert!(honoured > 500 && passed > honoured, "{link:?}: {honoured} of {passed}");
     }
 }

@@ -27,10 +27,7 @@ pub fn alone(test: impl FnOnce() + Send + 'static) {
 
 /// Starts a thread in a network namespace of its own.
 pub fn beside<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    assert!(
-        rustix::process::geteuid().is_root(),
-        "network namespaces need root: run this test with sudo"
-    );
+    assert!(rustix::process::geteuid().is_root(), "network namespaces need root: run this test with sudo");
     std::thread::spawn(|| {
         // SAFETY: file descriptors stay shared; only the network namespace of this thread is new.
         unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }
@@ -52,16 +49,8 @@ pub fn run(program: &str, arguments: &str) -> String {
 
 /// Loads a ruleset.
 pub fn load(script: &str) {
-    let mut nft = Command::new("nft")
-        .args(["-f", "-"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .expect("install nftables");
-    nft.stdin
-        .take()
-        .unwrap()
-        .write_all(script.as_bytes())
-        .unwrap();
+    let mut nft = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().expect("install nftables");
+    nft.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     assert!(nft.wait().unwrap().success(), "{script}");
 }
 
@@ -79,9 +68,7 @@ pub fn elements(table: &str, set: &str) -> BTreeMap<String, (String, u64)> {
                 let at = words.iter().position(|&found| found == word);
                 at.map_or(String::new(), |at| words[at + 1].to_owned())
             };
-            let key = words
-                .iter()
-                .take_while(|&&word| word != "timeout" && word != "comment");
+            let key = words.iter().take_while(|&&word| word != "timeout" && word != "comment");
             let key = key.copied().collect::<Vec<_>>().join(" ");
             let comment = after("comment").trim_matches('"').to_owned();
             (key, (comment, millis(&after("expires"))))
@@ -96,9 +83,7 @@ fn millis(text: &str) -> u64 {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
         let number: u64 = rest[..digits].parse().unwrap();
         rest = &rest[digits..];
-        let unit = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
         total += number
             * match &rest[..unit] {
                 "h" => 3_600_000,
@@ -114,9 +99,7 @@ fn millis(text: &str) -> u64 {
 
 /// The time of `CLOCK_BOOTTIME`.
 pub fn now() -> Duration {
-    rustix::time::clock_gettime(ClockId::Boottime)
-        .try_into()
-        .unwrap()
+    rustix::time::clock_gettime(ClockId::Boottime).try_into().unwrap()
 }
 
 /// A grant for one source.
@@ -184,8 +167,6 @@ pub fn on_fw4() -> Firewall {
 pub fn guard() -> Guard {
     Guard {
         interfaces: vec!["wan0".into(), "pppoe-wan".into()],
-        protect: ["tcp/22", "udp/1194", "tcp/443"]
-            .map(|port| port.parse().unwrap())
-            .to_vec(),
+        protect: ["tcp/22", "udp/1194", "tcp/443"].map(|port| port.parse().unwrap()).to_vec(),
     }
 }

@@ -44,20 +44,10 @@ impl PacketKey {
         } else {
             key
         };
-        let link = |before: &[u8]| {
-            Md5::new()
-                .chain_update(before)
-                .chain_update(key)
-                .chain_update(salt)
-                .finalize()
-        };
+        let link = |before: &[u8]| Md5::new().chain_update(before).chain_update(key).chain_update(salt).finalize();
         let mut first = link(&[]);
         let mut second = link(&first);
-        let derived = Self {
-            mode,
-            key: first.concat(second),
-            iv: link(&second),
-        };
+        let derived = Self { mode, key: first.concat(second), iv: link(&second) };
         first.zeroize();
         second.zeroize();
         derived
@@ -129,10 +119,7 @@ mod tests {
 
     fn unhex(text: &serde_json::Value) -> Vec<u8> {
         let text = text.as_str().unwrap();
-        (0..text.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-            .collect()
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
     }
 
     /// Every intermediate value of the recorded packets: AES key, IV, padded plaintext, ciphertext.
@@ -146,25 +133,14 @@ mod tests {
             for vector in group["vectors"].as_array().unwrap() {
                 let crypto = &vector["expected"]["crypto"];
                 // Those with several stanzas have no keys of their own.
-                let (true, Some(mode)) = (crypto.is_object(), vector["encryption_mode"].as_str())
-                else {
+                let (true, Some(mode)) = (crypto.is_object(), vector["encryption_mode"].as_str()) else {
                     continue;
                 };
                 let salt: [u8; SALT] = unhex(&crypto["salt_hex"]).try_into().unwrap();
                 let key = unhex(&vector["keys"]["encryption"]["hex"]);
                 let derived = PacketKey::derive(mode.parse().unwrap(), &key, &salt);
-                assert_eq!(
-                    derived.key.as_slice(),
-                    unhex(&crypto["aes_key_hex"]),
-                    "{}",
-                    vector["id"]
-                );
-                assert_eq!(
-                    derived.iv.as_slice(),
-                    unhex(&crypto["iv_hex"]),
-                    "{}",
-                    vector["id"]
-                );
+                assert_eq!(derived.key.as_slice(), unhex(&crypto["aes_key_hex"]), "{}", vector["id"]);
+                assert_eq!(derived.iv.as_slice(), unhex(&crypto["iv_hex"]), "{}", vector["id"]);
 
                 let padded = unhex(&crypto["padded_plaintext_hex"]);
                 let plaintext = crypto["plaintext"].as_str().unwrap().as_bytes();
@@ -172,12 +148,7 @@ mod tests {
                 let mut data = padded.clone();
                 derived.encrypt(&mut data);
                 if let Some(text) = crypto["hmac_input"].as_str() {
-                    assert_eq!(
-                        base64::decode_vec(text).unwrap()[16..],
-                        data,
-                        "{}",
-                        vector["id"]
-                    );
+                    assert_eq!(base64::decode_vec(text).unwrap()[16..], data, "{}", vector["id"]);
                     sealed += 1;
                 }
                 derived.decrypt(&mut data);

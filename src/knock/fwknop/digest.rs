@@ -44,13 +44,10 @@ impl Output {
     /// Takes a digest over.
     pub(super) fn new(digest: &[u8]) -> Self {
         let mut bytes = Zeroizing::new([0; DIGEST_MAX]);
-        for (to, from) in bytes.iter_mut().zip(digest) {
-            *to = *from;
+        if let Some(front) = bytes.get_mut(..digest.len()) {
+            front.copy_from_slice(digest);
         }
-        Self {
-            bytes,
-            size: digest.len(),
-        }
+        Self { bytes, size: digest.len() }
     }
 
     /// The digest.

@@ -12,8 +12,7 @@ use super::text::PREFIX;
 use super::verify::MAGIC;
 use super::{base64, message};
 use crate::limits::{
-    CLIENT_TIMEOUT_MAX, MESSAGE_FIELD_MAX, PACKET_MAX, PACKET_MIN, TIMESTAMP_FIELD_MAX,
-    USER_FIELD_MAX,
+    CLIENT_TIMEOUT_MAX, MESSAGE_FIELD_MAX, PACKET_MAX, PACKET_MIN, TIMESTAMP_FIELD_MAX, USER_FIELD_MAX,
 };
 use crate::reason::Reason;
 
@@ -50,7 +49,9 @@ impl fmt::Display for EncodeError {
             Self::Timestamp => "the timestamp has more than 12 digits",
             Self::Version => "the version must be 1 to 8 printable characters without a colon",
             Self::Message => "the message must be ADDRESS,PROTO/PORT[,...] or ADDRESS,COMMAND of at most 192 bytes",
-            Self::Nat => "the NAT field must be HOST,PORT of at most 192 bytes, for just the message types that have one",
+            Self::Nat => {
+                "the NAT field must be HOST,PORT of at most 192 bytes, for just the message types that have one"
+            }
             Self::ServerAuth => "the server authentication must be 1 to 192 bytes of text",
             Self::ClientTimeout => "the timeout must be 0 to 65536 seconds, for just the message types that have one",
             Self::Size => "the packet must be 140 to 1500 characters",
@@ -70,11 +71,7 @@ impl std::error::Error for EncodeError {}
 pub fn encode(fields: &Fields, keys: &KeySet, salt: [u8; SALT]) -> Result<String, EncodeError> {
     check(fields)?;
     let packet = seal(fields::write(fields).as_bytes(), keys, salt);
-    if (PACKET_MIN..=PACKET_MAX).contains(&packet.len()) {
-        Ok(packet)
-    } else {
-        Err(EncodeError::Size)
-    }
+    if (PACKET_MIN..=PACKET_MAX).contains(&packet.len()) { Ok(packet) } else { Err(EncodeError::Size) }
 }
 
 /// As [`encode`], with a salt and a random value (in place of the fields' own) from the system's generator.
@@ -84,23 +81,14 @@ pub fn encode(fields: &Fields, keys: &KeySet, salt: [u8; SALT]) -> Result<String
 pub fn encode_fresh(fields: &Fields, keys: &KeySet) -> Result<String, EncodeError> {
     let mut salt = [0; SALT];
     getrandom::fill(&mut salt).map_err(|_| EncodeError::Entropy)?;
-    encode(
-        &Fields {
-            random: random_digits()?,
-            ..fields.clone()
-        },
-        keys,
-        salt,
-    )
+    encode(&Fields { random: random_digits()?, ..fields.clone() }, keys, salt)
 }
 
 /// Seals any plaintext, right or wrong: for [`encode`], and for tests of what decoders do with wrong ones.
 #[must_use]
 pub fn seal(plaintext: &[u8], keys: &KeySet, salt: [u8; SALT]) -> String {
     // All room from the start: a buffer that grew would leave its old half behind, unwiped.
-    let mut sealed = Zeroizing::new(Vec::with_capacity(
-        MAGIC.len() + SALT + plaintext.len() + BLOCK,
-    ));
+    let mut sealed = Zeroizing::new(Vec::with_capacity(MAGIC.len() + SALT + plaintext.len() + BLOCK));
     sealed.extend_from_slice(MAGIC);
     sealed.extend_from_slice(&salt);
     sealed.extend_from_slice(plaintext);
@@ -123,39 +111,16 @@ fn check(fields: &Fields) -> Result<(), EncodeError> {
     let fits = |text: &str| base64::encoded_len(text.len()) <= MESSAGE_FIELD_MAX;
     let user = &fields.user;
     demand(fields.random < RANDOM_END, EncodeError::Random)?;
-    demand(
-        fields::is_user(user) && base64::encoded_len(user.len()) <= USER_FIELD_MAX,
-        EncodeError::User,
-    )?;
-    demand(
-        fields
-            .timestamp
-            .checked_ilog10()
-            .is_none_or(below_timestamp_digits),
-        EncodeError::Timestamp,
-    )?;
+    demand(fields::is_user(user) && base64::encoded_len(user.len()) <= USER_FIELD_MAX, EncodeError::User)?;
+    demand(fields.timestamp.checked_ilog10().is_none_or(below_timestamp_digits), EncodeError::Timestamp)?;
     demand(fields::is_version(&fields.version), EncodeError::Version)?;
     demand(fits(&fields.message), EncodeError::Message)?;
-    demand(
-        fields.nat.is_some() == fields.message_type.has_nat(),
-        EncodeError::Nat,
-    )?;
+    demand(fields.nat.is_some() == fields.message_type.has_nat(), EncodeError::Nat)?;
     demand(fields.nat.as_deref().is_none_or(fits), EncodeError::Nat)?;
     let auth = fields.server_auth.as_deref();
-    demand(
-        auth.is_none_or(|auth| fits(auth) && fields::is_text(auth)),
-        EncodeError::ServerAuth,
-    )?;
-    demand(
-        fields.client_timeout.is_some() == fields.message_type.has_timeout(),
-        EncodeError::ClientTimeout,
-    )?;
-    demand(
-        fields
-            .client_timeout
-            .is_none_or(|seconds| seconds <= CLIENT_TIMEOUT_MAX),
-        EncodeError::ClientTimeout,
-    )?;
+    demand(auth.is_none_or(|auth| fits(auth) && fields::is_text(auth)), EncodeError::ServerAuth)?;
+    demand(fields.client_timeout.is_some() == fields.message_type.has_timeout(), EncodeError::ClientTimeout)?;
+    demand(fields.client_timeout.is_none_or(|seconds| seconds <= CLIENT_TIMEOUT_MAX), EncodeError::ClientTimeout)?;
     match message::read(fields) {
         Ok(_) => Ok(()),
         Err(Reason::Nat) => Err(EncodeError::Nat),

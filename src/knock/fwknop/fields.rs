@@ -8,9 +8,7 @@ use super::base64;
 use super::digest::{digest, recognise};
 use super::keys::DigestType;
 use super::message::{self, Request};
-use crate::limits::{
-    CLIENT_TIMEOUT_MAX, MESSAGE_FIELD_MAX, TIMESTAMP_FIELD_MAX, USER_FIELD_MAX, VERSION_FIELD_MAX,
-};
+use crate::limits::{CLIENT_TIMEOUT_MAX, MESSAGE_FIELD_MAX, TIMESTAMP_FIELD_MAX, USER_FIELD_MAX, VERSION_FIELD_MAX};
 use crate::reason::Reason;
 
 /// What a client says its version of the protocol is; no server compares it.
@@ -87,19 +85,13 @@ impl MessageType {
     /// Whether a NAT field must follow the message.
     #[must_use]
     pub fn has_nat(self) -> bool {
-        matches!(
-            self,
-            Self::NatAccess | Self::TimeoutNatAccess | Self::LocalNat | Self::TimeoutLocalNat
-        )
+        matches!(self, Self::NatAccess | Self::TimeoutNatAccess | Self::LocalNat | Self::TimeoutLocalNat)
     }
 
     /// Whether a client timeout must end the fields.
     #[must_use]
     pub fn has_timeout(self) -> bool {
-        matches!(
-            self,
-            Self::TimeoutAccess | Self::TimeoutNatAccess | Self::TimeoutLocalNat
-        )
+        matches!(self, Self::TimeoutAccess | Self::TimeoutNatAccess | Self::TimeoutLocalNat)
     }
 }
 
@@ -135,9 +127,7 @@ pub struct Fields {
 /// [`Reason::Fields`] for a byte that is not printable ASCII, or too few fields; [`Reason::Digest`];
 /// [`Reason::Fields`] for a field that is wrong in itself; [`Reason::Message`] and [`Reason::Nat`].
 pub fn read(plaintext: &[u8]) -> Result<(Fields, Request), Reason> {
-    let (random, _) = plaintext
-        .split_first_chunk::<RANDOM_DIGITS>()
-        .ok_or(Reason::Decrypt)?;
+    let (random, _) = plaintext.split_first_chunk::<RANDOM_DIGITS>().ok_or(Reason::Decrypt)?;
     if !random.iter().all(u8::is_ascii_digit) || plaintext.get(RANDOM_DIGITS) != Some(&b':') {
         return Err(Reason::Decrypt);
     }
@@ -161,19 +151,12 @@ fn split(text: &str, digest_type: DigestType) -> Option<Fields> {
     let random = number(parts.next()?, RANDOM_DIGITS)?;
     let user = decode(parts.next()?, USER_FIELD_MAX).filter(|user| is_user(user))?;
     let timestamp = number(parts.next()?, TIMESTAMP_FIELD_MAX)?;
-    let version = parts
-        .next()
-        .filter(|version| is_version(version))?
-        .to_owned();
+    let version = parts.next().filter(|version| is_version(version))?.to_owned();
     let message_type = usize::try_from(number(parts.next()?, 2)?).ok()?;
     let message_type = *MessageType::ALL.get(message_type)?;
     let message = decode(parts.next()?, MESSAGE_FIELD_MAX)?;
     let tail: Vec<&str> = parts.collect();
-    let (nat, server_auth, timeout) = match (
-        message_type.has_nat(),
-        message_type.has_timeout(),
-        tail.as_slice(),
-    ) {
+    let (nat, server_auth, timeout) = match (message_type.has_nat(), message_type.has_timeout(), tail.as_slice()) {
         (false, false, []) => (None, None, None),
         (false, false, [auth]) => (None, Some(*auth), None),
         (false, true, [timeout]) => (None, None, Some(*timeout)),
@@ -236,18 +219,13 @@ pub(super) fn write(fields: &Fields) -> Zeroizing<String> {
 
 /// Whether a user name holds only what fwknop allows in one; its length is not judged.
 pub(super) fn is_user(user: &str) -> bool {
-    !user.is_empty()
-        && user
-            .bytes()
-            .all(|byte| matches!(byte, b' '..=b'~') && !br#""/\[]:;|=,+*?<>"#.contains(&byte))
+    !user.is_empty() && user.bytes().all(|byte| matches!(byte, b' '..=b'~') && !br#""/\[]:;|=,+*?<>"#.contains(&byte))
 }
 
 /// Whether this can stand in the version field.
 pub(super) fn is_version(version: &str) -> bool {
     (1..=VERSION_FIELD_MAX).contains(&version.len())
-        && version
-            .bytes()
-            .all(|byte| matches!(byte, b' '..=b'9' | b';'..=b'~'))
+        && version.bytes().all(|byte| matches!(byte, b' '..=b'9' | b';'..=b'~'))
 }
 
 /// Whether a decoded field is free of control characters, which only harm where people read it.
@@ -286,10 +264,7 @@ mod tests {
     /// Gives the fields the digest that belongs to them, and reads them.
     fn read_fields(text: &str) -> Result<Fields, Reason> {
         let mut plaintext = format!("{text}:");
-        base64::encode(
-            digest(DigestType::Sha256, text.as_bytes()).bytes(),
-            &mut plaintext,
-        );
+        base64::encode(digest(DigestType::Sha256, text.as_bytes()).bytes(), &mut plaintext);
         read(plaintext.as_bytes()).map(|(fields, _)| fields)
     }
 
@@ -300,16 +275,8 @@ mod tests {
     }
 
     /// Five fields, and the rest behind them.
-    fn access(
-        user: &str,
-        timestamp: &str,
-        version: &str,
-        kind: &str,
-        rest: &str,
-    ) -> Result<Fields, Reason> {
-        read_fields(&format!(
-            "0000000000000042:{user}:{timestamp}:{version}:{kind}:{rest}"
-        ))
+    fn access(user: &str, timestamp: &str, version: &str, kind: &str, rest: &str) -> Result<Fields, Reason> {
+        read_fields(&format!("0000000000000042:{user}:{timestamp}:{version}:{kind}:{rest}"))
     }
 
     #[test]
@@ -318,19 +285,15 @@ mod tests {
         let (message, text) = (b64("1.2.3.4,tcp/22"), "10.1.1.5,80");
         for kind in MessageType::ALL {
             for (texts, timeout) in (0..4).flat_map(|texts| [(texts, false), (texts, true)]) {
-                let rest = message.clone()
-                    + &format!(":{}", b64(text)).repeat(texts)
-                    + if timeout { ":90" } else { "" };
+                let rest =
+                    message.clone() + &format!(":{}", b64(text)).repeat(texts) + if timeout { ":90" } else { "" };
                 let read = access("YWxpY2U", "1", "3.0.0", &kind.number().to_string(), &rest);
                 let least = usize::from(kind.has_nat());
                 if timeout == kind.has_timeout() && (least..=least + 1).contains(&texts) {
                     let fields = read.unwrap();
                     assert_eq!(fields.message_type, kind);
                     assert_eq!(fields.nat.as_deref(), kind.has_nat().then_some(text));
-                    assert_eq!(
-                        fields.server_auth.as_deref(),
-                        (texts > least).then_some(text)
-                    );
+                    assert_eq!(fields.server_auth.as_deref(), (texts > least).then_some(text));
                     assert_eq!(fields.client_timeout, timeout.then_some(90));
                 } else {
                     assert_eq!(read, Err(Reason::Fields), "{kind:?} {texts} {timeout}");
@@ -351,26 +314,13 @@ mod tests {
         };
         let user = |name: &str| ok(&b64(name), "1", "3.0.0", "1", "");
         assert!(user("a") && user("o'neil @home_1.2-3") && user(&"a".repeat(48)));
-        assert!(
-            !user("") && !user(&"a".repeat(49)) && !user("a\n") && !user("\u{e4}") && !user("a\0")
-        );
+        assert!(!user("") && !user(&"a".repeat(49)) && !user("a\n") && !user("\u{e4}") && !user("a\0"));
         for forbidden in r#""/\[]:;|=,+*?<>"#.chars() {
             assert!(!user(&format!("a{forbidden}")), "{forbidden}");
         }
         let timestamp = |digits: &str| ok("YQ", digits, "3.0.0", "1", "");
         assert!(timestamp("0") && timestamp("2147483648") && timestamp("999999999999"));
-        for wrong in [
-            "",
-            "1000000000000",
-            "-1",
-            "+1",
-            " 1",
-            "1 ",
-            "1x",
-            "x",
-            "0x1",
-            "1.0",
-        ] {
+        for wrong in ["", "1000000000000", "-1", "+1", " 1", "1 ", "1x", "x", "0x1", "1.0"] {
             assert!(!timestamp(wrong), "{wrong:?}");
         }
         let version = |text: &str| ok("YQ", "1", text, "1", "");
@@ -396,17 +346,8 @@ mod tests {
     fn a_message_field_ends_at_256_characters() {
         let message = |length: usize| b64(&("1.2.3.4,".to_owned() + &"x".repeat(length - 8)));
         assert_eq!(message(192).len(), 256);
-        assert_eq!(
-            access("YQ", "1", "3.0.0", "0", &message(192))
-                .unwrap()
-                .message
-                .len(),
-            192
-        );
-        assert_eq!(
-            access("YQ", "1", "3.0.0", "0", &message(193)),
-            Err(Reason::Fields)
-        );
+        assert_eq!(access("YQ", "1", "3.0.0", "0", &message(192)).unwrap().message.len(), 192);
+        assert_eq!(access("YQ", "1", "3.0.0", "0", &message(193)), Err(Reason::Fields));
         assert_eq!(access("YQ", "1", "3.0.0", "0", ""), Err(Reason::Fields));
     }
 
@@ -427,15 +368,8 @@ mod tests {
         ] {
             assert_eq!(read(text), Err(reason), "{text:?}");
         }
-        let doubtful = |message: &str, nat: &str| {
-            access(
-                "YQ",
-                "1",
-                "3",
-                "2",
-                &format!("{}:{}", b64(message), b64(nat)),
-            )
-        };
+        let doubtful =
+            |message: &str, nat: &str| access("YQ", "1", "3", "2", &format!("{}:{}", b64(message), b64(nat)));
         assert_eq!(doubtful("x", "x"), Err(Reason::Message));
         assert_eq!(doubtful("1.2.3.4,tcp/22", "x"), Err(Reason::Nat));
         assert!(doubtful("1.2.3.4,tcp/22", "x.y,1").is_ok());

@@ -10,11 +10,7 @@ use crate::limits::KEY_MAX;
 /// # Errors
 /// The system's, where it has no random numbers.
 pub fn generate(digest: DigestType) -> Result<KeySet, getrandom::Error> {
-    Ok(KeySet {
-        mode: Mode::Cbc,
-        key: random(KEY_MAX)?,
-        hmac: Some((digest, random(hmac_key_len(digest))?)),
-    })
+    Ok(KeySet { mode: Mode::Cbc, key: random(KEY_MAX)?, hmac: Some((digest, random(hmac_key_len(digest))?)) })
 }
 
 /// The HMAC key's length, in bytes: fwknop's where it has one; for SHA-3, for which its tool fails, that of SHA-256.
@@ -40,7 +36,6 @@ fn random(length: usize) -> Result<Secret, getrandom::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::knock::fwknop::base64::{decode_option, encode_option};
 
     #[test]
     fn keys_have_their_length_and_are_never_the_same() {
@@ -52,8 +47,11 @@ mod tests {
                 assert_eq!((keys.key.bytes().len(), kind), (32, digest));
                 assert_eq!(hmac.bytes().len(), hmac_key_len(digest));
                 for key in [keys.key, hmac] {
-                    let option = encode_option(key.bytes());
-                    assert_eq!(decode_option(&option).unwrap().as_slice(), key.bytes());
+                    let option = key.to_base64();
+                    assert_eq!(option.len(), key.bytes().len().div_ceil(3) * 4);
+                    assert_eq!(Secret::from_base64(&option), Some(key.clone()));
+                    assert_eq!(Secret::from_base64(option.trim_end_matches('=')), Some(key.clone()));
+                    assert_eq!(Secret::from_base64(&format!("{}=", *option)), None);
                     assert!(seen.insert(key.bytes().to_vec()));
                 }
             }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::base64;
 
 /// Key bytes, wiped when dropped and never printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -14,6 +16,19 @@ impl Secret {
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
+    }
+
+    /// Reads the text of a `..._base64` option, with its padding or without; `None` where it is not base64.
+    #[must_use]
+    pub fn from_base64(text: &str) -> Option<Self> {
+        let mut bytes = base64::decode_option(text)?;
+        Some(Self(std::mem::take(&mut *bytes)))
+    }
+
+    /// The text for a `..._base64` option, with padding.
+    #[must_use]
+    pub fn to_base64(&self) -> Zeroizing<String> {
+        base64::encode_option(&self.0)
     }
 
     /// The key bytes.
@@ -51,15 +66,8 @@ pub enum DigestType {
 
 impl DigestType {
     /// Every digest, in fwknop's order.
-    pub const ALL: [Self; 7] = [
-        Self::Md5,
-        Self::Sha1,
-        Self::Sha256,
-        Self::Sha384,
-        Self::Sha512,
-        Self::Sha3_256,
-        Self::Sha3_512,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Md5, Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512, Self::Sha3_256, Self::Sha3_512];
 
     /// The spelling of fwknop's configuration files, in lower case.
     #[must_use]
@@ -107,14 +115,7 @@ pub enum Mode {
 
 impl Mode {
     /// Every mode.
-    pub const ALL: [Self; 6] = [
-        Self::Cbc,
-        Self::Cfb,
-        Self::Ofb,
-        Self::Ctr,
-        Self::Ecb,
-        Self::Legacy,
-    ];
+    pub const ALL: [Self; 6] = [Self::Cbc, Self::Cfb, Self::Ofb, Self::Ctr, Self::Ecb, Self::Legacy];
 
     /// The spelling of the configuration, in lower case.
     #[must_use]

@@ -73,8 +73,7 @@ impl MacKey {
 
     /// Cuts the HMAC off the end of a packet and returns the text before it, if the HMAC is right.
     pub(super) fn strip<'a>(&self, packet: &'a [u8]) -> Option<&'a [u8]> {
-        let (sealed, given) =
-            packet.split_at_checked(packet.len().checked_sub(self.kind.text_len())?)?;
+        let (sealed, given) = packet.split_at_checked(packet.len().checked_sub(self.kind.text_len())?)?;
         let mut bytes = [0; DIGEST_MAX];
         let length = base64::decode(given.iter().copied(), &mut bytes)?;
         let right = self.tag(sealed);
@@ -143,10 +142,7 @@ impl<D: Digest + Clone> Nested<D> {
             }
             D::new().chain_update(block.get(..block_len(kind)).unwrap_or_default())
         };
-        Self {
-            inner: pad(0x36).chain_update(text::PREFIX),
-            outer: pad(0x5c),
-        }
+        Self { inner: pad(0x36).chain_update(text::PREFIX), outer: pad(0x5c) }
     }
 
     fn tag(&self, text: &[u8]) -> Output {
@@ -162,10 +158,7 @@ mod tests {
 
     /// The crate's slow but general HMAC, fed with prefix and text at once.
     fn reference(kind: DigestType, key: &[u8], data: &[u8]) -> Vec<u8> {
-        fn run<D: Digest + hmac::digest::common::BlockSizeUser>(
-            key: &[u8],
-            data: &[u8],
-        ) -> Vec<u8> {
+        fn run<D: Digest + hmac::digest::common::BlockSizeUser>(key: &[u8], data: &[u8]) -> Vec<u8> {
             let mac = <SimpleHmac<D> as KeyInit>::new_from_slice(key).unwrap();
             mac.chain_update(data).finalize().into_bytes().to_vec()
         }
@@ -189,11 +182,7 @@ mod tests {
                 for text in ["", "text", &"long".repeat(300)] {
                     let mut data = text::PREFIX.to_vec();
                     data.extend_from_slice(text.as_bytes());
-                    assert_eq!(
-                        mac.tag(text.as_bytes()).bytes(),
-                        reference(kind, &key, &data),
-                        "{kind:?} {length}"
-                    );
+                    assert_eq!(mac.tag(text.as_bytes()).bytes(), reference(kind, &key, &data), "{kind:?} {length}");
                 }
             }
         }
@@ -217,5 +206,26 @@ mod tests {
     fn debug_output_has_no_key() {
         let mac = MacKey::new(DigestType::Sha3_256, &Secret::new(b"key".to_vec()));
         assert_eq!(format!("{mac:?}"), "MacKey");
+    }
+
+    /// `Hmac` has no such marker itself; these are all its parts.
+    #[test]
+    fn the_hash_states_wipe_themselves() {
+        use hmac::digest::block_api::{Buffer, EagerHash};
+        use zeroize::ZeroizeOnDrop;
+        fn wiped<T: ZeroizeOnDrop>() {}
+        fn parts_wiped<D: EagerHash>()
+        where
+            D::Core: ZeroizeOnDrop,
+            Buffer<hmac::block_api::HmacCore<D>>: ZeroizeOnDrop,
+        {
+        }
+        parts_wiped::<Md5>();
+        parts_wiped::<Sha1>();
+        parts_wiped::<Sha256>();
+        parts_wiped::<Sha384>();
+        parts_wiped::<Sha512>();
+        wiped::<Sha3_256>();
+        wiped::<Sha3_512>();
     }
 }

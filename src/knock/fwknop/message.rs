@@ -81,40 +81,27 @@ pub fn read(fields: &Fields) -> Result<Request, Reason> {
         MessageType::Command if is_text(rest) => RequestKind::Command(rest.to_owned()),
         MessageType::Command => return Err(Reason::Message),
         MessageType::Access | MessageType::TimeoutAccess => RequestKind::Access(ports(rest)?),
-        MessageType::NatAccess | MessageType::TimeoutNatAccess => RequestKind::Nat {
-            ports: ports(rest)?,
-            target: target(fields)?,
-        },
-        MessageType::LocalNat | MessageType::TimeoutLocalNat => RequestKind::LocalNat {
-            ports: ports(rest)?,
-            target: target(fields)?,
-        },
+        MessageType::NatAccess | MessageType::TimeoutNatAccess => {
+            RequestKind::Nat { ports: ports(rest)?, target: target(fields)? }
+        }
+        MessageType::LocalNat | MessageType::TimeoutLocalNat => {
+            RequestKind::LocalNat { ports: ports(rest)?, target: target(fields)? }
+        }
     };
     Ok(Request { address, kind })
 }
 
 fn allow_address(text: &str) -> Option<AllowAddress> {
     let address: IpAddr = text.parse().ok()?;
-    Some(if address.is_unspecified() {
-        AllowAddress::PacketSource
-    } else {
-        AllowAddress::Address(address)
-    })
+    Some(if address.is_unspecified() { AllowAddress::PacketSource } else { AllowAddress::Address(address) })
 }
 
 fn ports(text: &str) -> Result<Vec<Port>, Reason> {
-    text.split(',')
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .map_err(|_| Reason::Message)
+    text.split(',').map(str::parse).collect::<Result<_, _>>().map_err(|_| Reason::Message)
 }
 
 fn target(fields: &Fields) -> Result<NatTarget, Reason> {
-    fields
-        .nat
-        .as_deref()
-        .and_then(nat_target)
-        .ok_or(Reason::Nat)
+    fields.nat.as_deref().and_then(nat_target).ok_or(Reason::Nat)
 }
 
 /// Reads `host,port`, with exactly one comma.
@@ -143,16 +130,12 @@ fn is_host_name(text: &str) -> bool {
     let text = text.strip_suffix('.').unwrap_or(text);
     let is_label = |label: &str| {
         (1..=LABEL_MAX).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
     let last = text.rsplit('.').next().unwrap_or_default();
-    let numeric = last.bytes().all(|byte| byte.is_ascii_digit())
-        || last.starts_with("0x")
-        || last.starts_with("0X");
+    let numeric = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
     text.split('.').all(is_label) && !numeric
 }
 
@@ -162,11 +145,7 @@ mod tests {
     use crate::knock::fwknop::fields::VERSION;
     use crate::knock::fwknop::keys::DigestType;
 
-    fn request(
-        message_type: MessageType,
-        message: &str,
-        nat: Option<&str>,
-    ) -> Result<Request, Reason> {
+    fn request(message_type: MessageType, message: &str, nat: Option<&str>) -> Result<Request, Reason> {
         read(&Fields {
             random: 0,
             user: "alice".to_owned(),
@@ -183,29 +162,15 @@ mod tests {
 
     fn refuse(message_type: MessageType, messages: &[&str]) {
         for message in messages {
-            assert_eq!(
-                request(message_type, message, None),
-                Err(Reason::Message),
-                "{message:?}"
-            );
+            assert_eq!(request(message_type, message, None), Err(Reason::Message), "{message:?}");
         }
     }
 
     #[test]
     fn access_names_an_address_and_ports() {
-        let asked = request(
-            MessageType::Access,
-            "203.0.113.9,tcp/22,udp/65535,tcp/22",
-            None,
-        )
-        .unwrap();
-        assert_eq!(
-            asked.address,
-            AllowAddress::Address("203.0.113.9".parse().unwrap())
-        );
-        let RequestKind::Access(ports) = asked.kind else {
-            panic!("{asked:?}")
-        };
+        let asked = request(MessageType::Access, "203.0.113.9,tcp/22,udp/65535,tcp/22", None).unwrap();
+        assert_eq!(asked.address, AllowAddress::Address("203.0.113.9".parse().unwrap()));
+        let RequestKind::Access(ports) = asked.kind else { panic!("{asked:?}") };
         let ports: Vec<_> = ports.iter().map(Port::to_string).collect();
         assert_eq!(ports, ["tcp/22", "udp/65535", "tcp/22"]);
         for open in ["0.0.0.0,tcp/1", "::,tcp/1", "0:0:0:0:0:0:0:0,tcp/1"] {
@@ -213,10 +178,7 @@ mod tests {
             assert_eq!(asked.address, AllowAddress::PacketSource);
         }
         let asked = request(MessageType::Access, "2001:db8::1,tcp/1", None).unwrap();
-        assert_eq!(
-            asked.address,
-            AllowAddress::Address("2001:db8::1".parse().unwrap())
-        );
+        assert_eq!(asked.address, AllowAddress::Address("2001:db8::1".parse().unwrap()));
     }
 
     #[test]
@@ -267,18 +229,7 @@ mod tests {
     fn a_command_is_free_text_after_the_first_comma() {
         let asked = request(MessageType::Command, "203.0.113.9,/bin/echo a,b", None).unwrap();
         assert_eq!(asked.kind, RequestKind::Command("/bin/echo a,b".to_owned()));
-        refuse(
-            MessageType::Command,
-            &[
-                "",
-                "id",
-                "1.2.3.4",
-                "1.2.3.4,",
-                "1.2.3,id",
-                "1.2.3.4,a\nb",
-                "1.2.3.4,a\0",
-            ],
-        );
+        refuse(MessageType::Command, &["", "id", "1.2.3.4", "1.2.3.4,", "1.2.3,id", "1.2.3.4,a\nb", "1.2.3.4,a\0"]);
     }
 
     #[test]
@@ -286,26 +237,18 @@ mod tests {
         let name = |label: usize, tail: &str| "a".repeat(label) + tail;
         for (nat, host) in [
             ("10.1.1.5,80", NatHost::Address("10.1.1.5".parse().unwrap())),
-            (
-                "2001:db8::5,80",
-                NatHost::Address("2001:db8::5".parse().unwrap()),
-            ),
+            ("2001:db8::5,80", NatHost::Address("2001:db8::5".parse().unwrap())),
             ("web-1.lan,65535", NatHost::Name("web-1.lan".to_owned())),
             ("3com.example.,1", NatHost::Name("3com.example.".to_owned())),
             (&(name(63, ".a") + ",1"), NatHost::Name(name(63, ".a"))),
         ] {
             let asked = request(MessageType::NatAccess, "1.2.3.4,tcp/22", Some(nat)).unwrap();
-            let RequestKind::Nat { target, .. } = asked.kind else {
-                panic!("{asked:?}")
-            };
+            let RequestKind::Nat { target, .. } = asked.kind else { panic!("{asked:?}") };
             assert_eq!(target.host, host);
             let local = request(MessageType::TimeoutLocalNat, "1.2.3.4,tcp/22", Some(nat)).unwrap();
             assert!(matches!(local.kind, RequestKind::LocalNat { .. }));
         }
-        let long = [
-            name(64, ".a") + ",1",
-            name(60, &format!(".{}", name(10, ",1"))),
-        ];
+        let long = [name(64, ".a") + ",1", name(60, &format!(".{}", name(10, ",1")))];
         for nat in [
             "",
             ",",
@@ -344,13 +287,7 @@ mod tests {
             let asked = request(MessageType::NatAccess, "1.2.3.4,tcp/22", Some(nat));
             assert_eq!(asked, Err(Reason::Nat), "{nat:?}");
         }
-        assert_eq!(
-            request(MessageType::LocalNat, "1.2.3.4,tcp/22", None),
-            Err(Reason::Nat)
-        );
-        assert_eq!(
-            request(MessageType::LocalNat, "1.2.3.4,tcp/0", Some("")),
-            Err(Reason::Message)
-        );
+        assert_eq!(request(MessageType::LocalNat, "1.2.3.4,tcp/22", None), Err(Reason::Nat));
+        assert_eq!(request(MessageType::LocalNat, "1.2.3.4,tcp/0", Some("")), Err(Reason::Message));
     }
 }

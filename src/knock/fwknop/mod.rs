@@ -6,7 +6,7 @@
 //! packet    = base64(sealed) without its first ten characters  +  base64(HMAC), if there is an HMAC key
 //! ```
 //!
-//! A packet comes in through [`text`], [`verify`], [`fields`] and [`message`]; [`encode`] goes the same way back.
+//! A packet comes in through [`text`], [`verify`], [`fields`] and [`message`]; [`mod@encode`] goes the same way back.
 
 pub mod base64;
 mod cipher;

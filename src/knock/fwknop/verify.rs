@@ -1,7 +1,7 @@
 //! From packet text to fields: authenticate first, then decrypt, then read.
 
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use super::base64;
 use super::cipher::{BLOCK, PacketKey, SALT, unpad};
@@ -45,6 +45,15 @@ pub struct Opened {
     pub replay_key: [u8; 32],
 }
 
+/// A decrypted text, wiped when dropped: only as much of the buffer as it took.
+struct Wiped<'a>(&'a mut [u8]);
+
+impl Drop for Wiped<'_> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 impl Verifier {
     /// Does once what every packet would need again.
     #[must_use]
@@ -52,10 +61,7 @@ impl Verifier {
         Self {
             mode: keys.mode,
             key: keys.key.clone(),
-            mac: keys
-                .hmac
-                .as_ref()
-                .map(|(kind, key)| MacKey::new(*kind, key)),
+            mac: keys.hmac.as_ref().map(|(kind, key)| MacKey::new(*kind, key)),
         }
     }
 
@@ -70,10 +76,7 @@ impl Verifier {
             Some(mac) => mac.strip(text.characters()).ok_or(Reason::Hmac)?,
             None => text.characters(),
         };
-        Ok(Sealed {
-            verifier: self,
-            text,
-        })
+        Ok(Sealed { verifier: self, text })
     }
 }
 
@@ -84,33 +87,25 @@ impl Sealed<'_> {
     /// In this order: [`Reason::Base64`] for a text that no encoder makes, [`Reason::Decrypt`] where no plaintext
     /// with its sixteen digits comes out, then those of [`fields::read`].
     pub fn open(self) -> Result<Opened, Reason> {
-        let mut buffer = Zeroizing::new([0; SEALED_MAX]);
+        let mut buffer = [0; SEALED_MAX];
         let (salt, data) = self.decode(&mut buffer)?;
-        PacketKey::derive(self.verifier.mode, self.verifier.key.bytes(), salt).decrypt(data);
-        let plaintext = unpad(data);
+        let key = PacketKey::derive(self.verifier.mode, self.verifier.key.bytes(), salt);
+        let data = Wiped(data);
+        key.decrypt(data.0);
+        let plaintext = unpad(data.0);
         if plaintext.len() < PLAINTEXT_MIN {
             return Err(Reason::Decrypt);
         }
         let (fields, request) = fields::read(plaintext)?;
+        drop(data);
         // Decoded again, so that only a genuine packet costs the hash.
         let (salt, data) = self.decode(&mut buffer)?;
-        let replay_key = Sha256::new()
-            .chain_update(salt)
-            .chain_update(data)
-            .finalize()
-            .into();
-        Ok(Opened {
-            fields,
-            request,
-            replay_key,
-        })
+        let replay_key = Sha256::new().chain_update(salt).chain_update(data).finalize().into();
+        Ok(Opened { fields, request, replay_key })
     }
 
     /// Splits the decoded text into salt and whole cipher blocks, at least one.
-    fn decode<'b>(
-        &self,
-        buffer: &'b mut [u8; SEALED_MAX],
-    ) -> Result<(&'b [u8; SALT], &'b mut [u8]), Reason> {
+    fn decode<'b>(&self, buffer: &'b mut [u8; SEALED_MAX]) -> Result<(&'b [u8; SALT], &'b mut [u8]), Reason> {
         let characters = PREFIX.iter().chain(self.text).copied();
         let length = base64::decode(characters, buffer).ok_or(Reason::Base64)?;
         let bytes = buffer.get_mut(..length).ok_or(Reason::Decrypt)?;
@@ -144,9 +139,7 @@ mod tests {
     }
 
     fn open(packet: &str, keys: &KeySet) -> Result<Opened, Reason> {
-        Verifier::new(keys)
-            .authenticate(SpaText::parse(packet.as_bytes())?)?
-            .open()
+        Verifier::new(keys).authenticate(SpaText::parse(packet.as_bytes())?)?.open()
     }
 
     #[test]
@@ -172,45 +165,17 @@ mod tests {
     #[test]
     fn the_order_of_the_checks_shows_in_the_reasons() {
         let other = |bytes: &[u8]| Secret::new(bytes.to_vec());
-        let wrong_both = KeySet {
-            key: other(b"x"),
-            hmac: Some((DigestType::Sha256, other(b"y"))),
-            ..keys()
-        };
+        let wrong_both = KeySet { key: other(b"x"), hmac: Some((DigestType::Sha256, other(b"y"))), ..keys() };
         assert_eq!(open(PACKET, &wrong_both), Err(Reason::Hmac));
-        let wrong_kind = KeySet {
-            hmac: Some((DigestType::Sha3_256, other(b"Hm@cSecret-77-x"))),
-            ..keys()
-        };
+        let wrong_kind = KeySet { hmac: Some((DigestType::Sha3_256, other(b"Hm@cSecret-77-x"))), ..keys() };
         assert_eq!(open(PACKET, &wrong_kind), Err(Reason::Hmac));
-        assert_eq!(
-            open(
-                PACKET,
-                &KeySet {
-                    key: other(b"x"),
-                    ..keys()
-                }
-            ),
-            Err(Reason::Decrypt)
-        );
-        assert_eq!(
-            open(
-                PACKET,
-                &KeySet {
-                    mode: Mode::Ctr,
-                    ..keys()
-                }
-            ),
-            Err(Reason::Decrypt)
-        );
+        assert_eq!(open(PACKET, &KeySet { key: other(b"x"), ..keys() }), Err(Reason::Decrypt));
+        assert_eq!(open(PACKET, &KeySet { mode: Mode::Ctr, ..keys() }), Err(Reason::Decrypt));
     }
 
     #[test]
     fn without_hmac_every_other_text_of_the_same_bytes_is_refused() {
-        let bare = KeySet {
-            hmac: None,
-            ..keys()
-        };
+        let bare = KeySet { hmac: None, ..keys() };
         let fields = Fields {
             message: "203.0.113.21,tcp/22,tcp/443,tcp/80".to_owned(),
             ..open(PACKET, &keys()).unwrap().fields
@@ -222,24 +187,19 @@ mod tests {
         // One byte over a multiple of three: the last character carries two bits, and four that are unused.
         assert_eq!((packet.len() + PREFIX.len()) % 4, 2);
         let (start, last) = packet.split_at(packet.len() - 1);
-        for character in ('A'..='Z')
-            .chain('a'..='z')
-            .chain('0'..='9')
-            .chain(['+', '/'])
-        {
+        for character in ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']) {
             if last.starts_with(character) {
                 continue;
             }
-            let reason = if "AQgw".contains(character) {
-                Reason::Fields
-            } else {
-                Reason::Base64
-            };
-            assert_eq!(
-                open(&format!("{start}{character}"), &bare),
-                Err(reason),
-                "{character}"
-            );
+            let reason = if "AQgw".contains(character) { Reason::Fields } else { Reason::Base64 };
+            assert_eq!(open(&format!("{start}{character}"), &bare), Err(reason), "{character}");
+        }
+        // The first character carries the last four bits of the magic word, and two of the salt.
+        let (first, rest) = packet.split_at(1);
+        for character in ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']) {
+            if !first.starts_with(character) {
+                assert_eq!(open(&format!("{character}{rest}"), &bare), Err(Reason::Decrypt), "{character}");
+            }
         }
         for tail in ["=", "==", "A", "AA", "AAA"] {
             assert!(open(&format!("{packet}{tail}"), &bare).is_err(), "{tail}");
@@ -250,9 +210,6 @@ mod tests {
     fn debug_output_has_no_key() {
         let verifier = Verifier::new(&keys());
         let shown = format!("{verifier:?}");
-        assert_eq!(
-            shown,
-            "Verifier { mode: Cbc, key: Secret, mac: Some(MacKey) }"
-        );
+        assert_eq!(shown, "Verifier { mode: Cbc, key: Secret, mac: Some(MacKey) }");
     }
 }

@@ -1,0 +1,269 @@
+//! Every variable of fwknop, and what becomes of it here.
+
+/// What becomes of a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It has its option.
+    Honoured,
+    /// It was never read by fwknop, or says what is so here anyway.
+    Silent,
+    /// It has no meaning here, for this reason; nobody gets more or less access.
+    Noted(&'static str),
+    /// This version does not have it.
+    NotYet(&'static str),
+    /// As [`Self::NotYet`] when the value means yes; what it says otherwise is so anyway.
+    NotYetIfYes(&'static str),
+    /// It will not come, for this reason.
+    Refused(&'static str),
+    /// As [`Self::Refused`] when the value means yes; what it says otherwise is so anyway.
+    RefusedIfYes(&'static str),
+    /// As [`Self::Refused`] for any other value than this, blanks aside.
+    RefusedUnless(&'static str, &'static str),
+}
+
+use Fate::{Honoured, NotYet, NotYetIfYes, Noted, Refused, RefusedIfYes, RefusedUnless, Silent};
+
+const COMMANDS: &str = "commands of clients";
+const FORWARDING: &str = "access to hosts behind the router";
+const HOOKS: &str = "commands that run when access opens and closes";
+pub(super) const GPG: &str = "GPG is not supported by this daemon; use KEY_BASE64 and HMAC_KEY_BASE64";
+const PERL: &str = "this is an option of the old Perl fwknop; remove it";
+const NO_COMMANDS: &str = "has no meaning without commands";
+const NO_FORWARDING: &str = "has no meaning without access to hosts behind the router";
+const NO_HTTP: &str = "has no meaning without knocks over TCP or HTTP";
+const KERNEL: &str = "is not needed, because the kernel closes every port by itself";
+const CAPTURE: &str = "is not needed, because the kernel filters and wakes the daemon";
+const PROCD: &str = "is not needed, because procd, or the command line, decides about it";
+const CHAINS: &str = "iptables chains do not exist here; grants apply to the zones of option zone";
+const FIREWALLD: &str = "this daemon is built for nftables, not for firewalld";
+const BSD: &str = "this daemon is built for nftables, not for the firewalls of BSD";
+const INTERNAL: &str = "this is for fwknop's own tests; remove it";
+const UNREAD: &str = "was never read by fwknop";
+
+/// The variables of access.conf, as fwknop 2.6.11 has them.
+pub(super) const ACCESS: &[(&str, Fate)] = &[
+    ("SOURCE", Honoured),
+    ("DESTINATION", Honoured),
+    ("KEY", Honoured),
+    ("KEY_BASE64", Honoured),
+    ("HMAC_KEY", Honoured),
+    ("HMAC_KEY_BASE64", Honoured),
+    ("HMAC_DIGEST_TYPE", Honoured),
+    ("ENCRYPTION_MODE", Honoured),
+    ("OPEN_PORTS", Honoured),
+    ("RESTRICT_PORTS", Honoured),
+    ("FW_ACCESS_TIMEOUT", Honoured),
+    ("MAX_FW_TIMEOUT", Honoured),
+    ("REQUIRE_USERNAME", Honoured),
+    ("REQUIRE_SOURCE_ADDRESS", Honoured),
+    ("REQUIRE_SOURCE", Honoured),
+    ("ACCESS_EXPIRE", Honoured),
+    ("ACCESS_EXPIRE_EPOCH", Honoured),
+    ("FORCE_NAT", NotYet(FORWARDING)),
+    ("FORCE_SNAT", NotYet(FORWARDING)),
+    ("FORCE_MASQUERADE", NotYetIfYes(FORWARDING)),
+    ("DISABLE_DNAT", NotYetIfYes(FORWARDING)),
+    ("FORWARD_ALL", NotYetIfYes(FORWARDING)),
+    ("ENABLE_CMD_EXEC", NotYetIfYes(COMMANDS)),
+    ("CMD_EXEC_USER", Noted(NO_COMMANDS)),
+    ("CMD_EXEC_GROUP", Noted(NO_COMMANDS)),
+    ("ENABLE_CMD_SUDO_EXEC", RefusedIfYes("there is no sudo on this system")),
+    ("CMD_SUDO_EXEC_USER", Noted(NO_COMMANDS)),
+    ("CMD_SUDO_EXEC_GROUP", Noted(NO_COMMANDS)),
+    ("CMD_CYCLE_OPEN", NotYet(HOOKS)),
+    ("CMD_CYCLE_CLOSE", NotYet(HOOKS)),
+    ("CMD_CYCLE_TIMER", NotYet(HOOKS)),
+    ("GPG_HOME_DIR", Refused(GPG)),
+    ("GPG_EXE", Refused(GPG)),
+    ("GPG_DECRYPT_ID", Refused(GPG)),
+    ("GPG_DECRYPT_PW", Refused(GPG)),
+    ("GPG_ALLOW_NO_PW", Refused(GPG)),
+    ("GPG_REQUIRE_SIG", Refused(GPG)),
+    ("GPG_DISABLE_SIG", Refused(GPG)),
+    ("GPG_IGNORE_SIG_VERIFY_ERROR", Refused(GPG)),
+    ("GPG_REMOTE_ID", Refused(GPG)),
+    ("GPG_FINGERPRINT_ID", Refused(GPG)),
+    ("keytype", Silent),
+    ("hkeytype", Silent),
+    ("DATA_COLLECT_MODE", Refused(PERL)),
+    ("CMD_REGEX", Refused(PERL)),
+    ("DISABLE_FW_ACCESS", Refused(PERL)),
+    ("ENABLE_FORWARD_ACCESS", Refused(PERL)),
+    ("ENABLE_OUTPUT_ACCESS", Refused(PERL)),
+    ("ENCRYPT_SEQUENCE", Refused(PERL)),
+    ("INTERNAL_NET_ACCESS", Refused(PERL)),
+    ("KNOCK_INTERVAL", Refused(PERL)),
+    ("KNOCK_LIMIT", Refused(PERL)),
+    ("MAX_TIME_DIFF", Refused(PERL)),
+    ("MIN_TIME_DIFF", Refused(PERL)),
+    ("PERMIT_CLIENT_PORTS", Refused(PERL)),
+    ("PORT_OFFSET", Refused(PERL)),
+    ("REQUIRE_AUTH_METHOD", Refused(PERL)),
+    ("REQUIRE_OS", Refused(PERL)),
+    ("REQUIRE_OS_REGEX", Refused(PERL)),
+    ("RESTRICT_INTF", Refused(PERL)),
+    ("SHARED_SEQUENCE", Refused(PERL)),
+];
+
+/// The variables that a file of `%include_keys` may have besides GPG's.
+pub(super) const KEYS: [&str; 4] = ["KEY", "KEY_BASE64", "HMAC_KEY", "HMAC_KEY_BASE64"];
+
+/// The variables of fwknopd.conf, as fwknop 2.6.11 has them.
+pub(super) const SERVER: &[(&str, Fate)] = &[
+    ("PCAP_INTF", Honoured),
+    ("PCAP_FILTER", Honoured),
+    ("ENABLE_UDP_SERVER", Honoured),
+    ("UDPSERV_PORT", Honoured),
+    ("ENABLE_NFQ_CAPTURE", Honoured),
+    ("NFQ_INTERFACE", Honoured),
+    ("NFQ_PORT", Honoured),
+    ("ENABLE_SPA_PACKET_AGING", Honoured),
+    ("MAX_SPA_PACKET_AGE", Honoured),
+    ("ENABLE_DIGEST_PERSISTENCE", Honoured),
+    ("ENABLE_DESTINATION_RULE", Honoured),
+    ("ACCESS_FOLDER", Noted("is not read; name it with --access where fwknop uses it")),
+    ("ACCESS_FILE", Silent),
+    ("PCAP_FILE", Refused("a capture file opens nothing; spa-knockd explain --pcap reads one")),
+    ("ENABLE_PCAP_PROMISC", RefusedIfYes("packets that are not for this host are not supported")),
+    ("ENABLE_PCAP_ANY_DIRECTION", RefusedIfYes("packets that this host sends are never looked at")),
+    ("PCAP_DISPATCH_COUNT", Noted(CAPTURE)),
+    ("PCAP_LOOP_SLEEP", Noted(CAPTURE)),
+    ("MAX_SNIFF_BYTES", Noted(CAPTURE)),
+    ("UDPSERV_SELECT_TIMEOUT", Noted(CAPTURE)),
+    ("NFQ_TABLE", Noted(CAPTURE)),
+    ("NFQ_CHAIN", Noted(CAPTURE)),
+    ("NFQ_QUEUE_NUMBER", Noted(CAPTURE)),
+    ("NFQ_LOOP_SLEEP", Noted(CAPTURE)),
+    ("EXIT_AT_INTF_DOWN", Noted("is not needed, because the daemon waits for its devices")),
+    ("RULES_CHECK_THRESHOLD", Noted(KERNEL)),
+    ("FLUSH_IPT_AT_INIT", Noted(KERNEL)),
+    ("FLUSH_IPT_AT_EXIT", Noted(KERNEL)),
+    ("CMD_EXEC_TIMEOUT", Noted(NO_COMMANDS)),
+    ("ENABLE_SPA_OVER_HTTP", NotYetIfYes("knocks over HTTP")),
+    ("ALLOW_ANY_USER_AGENT", NotYetIfYes("knocks over HTTP")),
+    ("ENABLE_X_FORWARDED_FOR", NotYetIfYes("the address that an HTTP header names")),
+    ("ENABLE_TCP_SERVER", NotYetIfYes("knocks over TCP")),
+    ("TCPSERV_PORT", Noted(NO_HTTP)),
+    ("LOCALE", Silent),
+    ("SYSLOG_IDENTITY", Noted(PROCD)),
+    ("SYSLOG_FACILITY", Noted(PROCD)),
+    ("VERBOSE", Noted("is not imported; see option log_level")),
+    ("ENABLE_RULE_PREPEND", Noted("has no meaning, because sets have no order")),
+    ("ENABLE_NAT_DNS", Noted(NO_FORWARDING)),
+    ("ENABLE_IPT_FORWARDING", NotYetIfYes(FORWARDING)),
+    ("ENABLE_IPT_LOCAL_NAT", NotYetIfYes("redirects on the router itself")),
+    ("ENABLE_IPT_SNAT", NotYetIfYes(FORWARDING)),
+    ("SNAT_TRANSLATE_IP", Noted(NO_FORWARDING)),
+    ("ENABLE_IPT_OUTPUT", Noted("has no meaning, because fw4 lets the router's answers out")),
+    ("ENABLE_IPT_COMMENT_CHECK", Silent),
+    ("IPT_INPUT_ACCESS", RefusedUnless("ACCEPT,filter,INPUT,1,FWKNOP_INPUT,1", CHAINS)),
+    ("IPT_OUTPUT_ACCESS", RefusedUnless("ACCEPT,filter,OUTPUT,1,FWKNOP_OUTPUT,1", CHAINS)),
+    ("IPT_FORWARD_ACCESS", RefusedUnless("ACCEPT,filter,FORWARD,1,FWKNOP_FORWARD,1", CHAINS)),
+    ("IPT_DNAT_ACCESS", RefusedUnless("DNAT,nat,PREROUTING,1,FWKNOP_PREROUTING,1", CHAINS)),
+    ("IPT_SNAT_ACCESS", RefusedUnless("SNAT,nat,POSTROUTING,1,FWKNOP_POSTROUTING,1", CHAINS)),
+    ("IPT_MASQUERADE_ACCESS", RefusedUnless("MASQUERADE,nat,POSTROUTING,1,FWKNOP_POSTROUTING,1", CHAINS)),
+    ("ENABLE_FIREWD_FORWARDING", NotYetIfYes(FORWARDING)),
+    ("ENABLE_FIREWD_LOCAL_NAT", NotYetIfYes("redirects on the router itself")),
+    ("ENABLE_FIREWD_SNAT", NotYetIfYes(FORWARDING)),
+    ("ENABLE_FIREWD_OUTPUT", Noted("has no meaning, because fw4 lets the router's answers out")),
+    ("ENABLE_FIREWD_COMMENT_CHECK", Silent),
+    ("FWKNOP_RUN_DIR", Noted(PROCD)),
+    ("FWKNOP_CONF_DIR", Noted(PROCD)),
+    ("FWKNOP_PID_FILE", Noted(PROCD)),
+    ("DIGEST_FILE", Noted("is not imported; knocks from before the change are too old to be replayed")),
+    ("DIGEST_DB_FILE", Noted("is not imported; knocks from before the change are too old to be replayed")),
+    ("GPG_HOME_DIR", Noted("has no meaning without GPG")),
+    ("GPG_EXE", Noted("has no meaning without GPG")),
+    ("SUDO_EXE", Noted(NO_COMMANDS)),
+    ("FIREWALL_EXE", Noted("is not needed, because the daemon speaks to the kernel")),
+    ("ENABLE_EXTERNAL_CMDS", Noted(UNREAD)),
+    ("EXTERNAL_CMD_OPEN", Noted(UNREAD)),
+    ("EXTERNAL_CMD_CLOSE", Noted(UNREAD)),
+    ("EXTERNAL_CMD_ALARM", Noted(UNREAD)),
+    ("ENABLE_EXT_CMD_PREFIX", Noted(UNREAD)),
+    ("EXT_CMD_PREFIX", Noted(UNREAD)),
+    ("BLACKLIST", Noted(UNREAD)),
+    ("FIREWALL_TYPE", Noted(UNREAD)),
+    ("CONFIG_FILE", Refused(INTERNAL)),
+    ("OVERRIDE_CONFIG", Refused(INTERNAL)),
+    ("AFL_PKT_FILE", Refused(INTERNAL)),
+    ("FAULT_INJECTION_TAG", Refused(INTERNAL)),
+];
+
+/// Families of fwknopd.conf variables that are refused by the beginning of their names.
+const SERVER_FAMILIES: [(&str, &str); 6] = [
+    ("FIREWD_", FIREWALLD),
+    ("FLUSH_FIREWD_", FIREWALLD),
+    ("IPFW_", BSD),
+    ("FLUSH_IPFW_", BSD),
+    ("PF_", BSD),
+    ("FLUSH_PF_", BSD),
+];
+
+/// What becomes of a variable of access.conf.
+pub(super) fn access(name: &str) -> Option<Fate> {
+    if name.starts_with("ENABLE_CMD_EXEC_") {
+        return Some(Refused(PERL));
+    }
+    find(ACCESS, name)
+}
+
+/// What becomes of a variable of fwknopd.conf.
+pub(super) fn server(name: &str) -> Option<Fate> {
+    let family = SERVER_FAMILIES.into_iter().find(|(start, _)| name.starts_with(start));
+    find(SERVER, name).or(family.map(|(_, reason)| Refused(reason)))
+}
+
+fn find(table: &[(&str, Fate)], name: &str) -> Option<Fate> {
+    table.iter().find(|(known, _)| *known == name).map(|(_, fate)| *fate)
+}
+
+/// Which variables an option of the written configuration comes from, the usual one first.
+pub(super) fn of_option(option: &str) -> &'static [&'static str] {
+    match option {
+        "device" => &["PCAP_INTF", "NFQ_INTERFACE"],
+        "port" => &["PCAP_FILTER", "UDPSERV_PORT", "NFQ_PORT"],
+        "max_age" => &["MAX_SPA_PACKET_AGE"],
+        "key" => &["KEY"],
+        "key_base64" => &["KEY_BASE64", "KEY"],
+        "hmac_key" => &["HMAC_KEY"],
+        "hmac_key_base64" => &["HMAC_KEY_BASE64", "HMAC_KEY"],
+        "hmac_digest" => &["HMAC_DIGEST_TYPE"],
+        "encryption_mode" => &["ENCRYPTION_MODE"],
+        "source" => &["SOURCE"],
+        "destination" => &["DESTINATION"],
+        "open" => &["OPEN_PORTS"],
+        "restrict" => &["RESTRICT_PORTS"],
+        "timeout" => &["FW_ACCESS_TIMEOUT"],
+        "max_timeout" => &["MAX_FW_TIMEOUT"],
+        "require_username" => &["REQUIRE_USERNAME"],
+        "expires" => &["ACCESS_EXPIRE", "ACCESS_EXPIRE_EPOCH"],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_once_and_reasons_are_for_people() {
+        for table in [ACCESS, SERVER] {
+            for (index, (name, fate)) in table.iter().enumerate() {
+                assert!(!table[..index].iter().any(|(other, _)| other == name), "{name}");
+                if let Noted(text) | NotYet(text) | NotYetIfYes(text) | Refused(text) | RefusedIfYes(text) = fate {
+                    assert!(!text.is_empty() && !text.ends_with('.'), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn options_come_from_variables_that_are_honoured() {
+        for known in crate::config::options::ACCESS.iter().chain(crate::config::options::MAIN) {
+            for variable in of_option(known.name) {
+                assert!([access(variable), server(variable)].contains(&Some(Honoured)), "{variable}");
+            }
+        }
+    }
+}
