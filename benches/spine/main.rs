@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::Lab;
-use meter::Meter;
+use meter::{Memory, Meter};
 use packets::Sender;
 use server::Server;
 
@@ -27,8 +27,7 @@ struct Result {
     cpu_per_knock: Duration,
     /// For each number of stanzas, CPU per packet and the share of one CPU that was used.
     junk: Vec<(Duration, f64)>,
-    resident: u64,
-    rings: u64,
+    memory: Memory,
     wakeups: u64,
 }
 
@@ -57,7 +56,7 @@ fn measure(start: fn(&Lab, usize) -> Server, knocks: usize, junk: &[(usize, u32)
     let server = start(&lab, 1);
     let meter = Meter::new(server.pid());
     let sender = Sender::new(&lab);
-    let (resident, rings) = meter.memory();
+    let memory = meter.memory();
     let before = meter.wakeups();
     thread::sleep(IDLE_TIME);
     let wakeups = meter.wakeups() - before;
@@ -74,8 +73,7 @@ fn measure(start: fn(&Lab, usize) -> Server, knocks: usize, junk: &[(usize, u32)
         knocks,
         cpu_per_knock,
         junk: junk.iter().map(|&(stanzas, pace)| stranger(start, stanzas, pace)).collect(),
-        resident,
-        rings,
+        memory,
         wakeups,
     }
 }
@@ -148,15 +146,13 @@ fn report(ours: &Result, theirs: &Result) {
             theirs.0.as_secs_f64() / ours.0.as_secs_f64(),
         );
     }
-    let memory = |kib: u64| format!("{:.2} MB", kib_to_mb(kib));
-    row(
-        "resident memory without capture rings",
-        "≤ 2 MB",
-        memory(ours.resident),
-        memory(theirs.resident),
-        kib_to_mb(theirs.resident) / kib_to_mb(ours.resident),
-    );
-    println!("| capture rings, resident | | {} | {} | |", memory(ours.rings), memory(theirs.rings));
+    let memory = |what: &str, goal: &str, choose: fn(&Memory) -> u32| {
+        let [ours, theirs] = [&ours.memory, &theirs.memory].map(|memory| f64::from(choose(memory)) * 1024.0 / 1e6);
+        row(what, goal, format!("{ours:.2} MB"), format!("{theirs:.2} MB"), theirs / ours);
+    };
+    memory("resident memory without capture rings", "≤ 2 MB", |memory| memory.own + memory.libraries);
+    memory("… of it the host's shared libraries", "", |memory| memory.libraries);
+    memory("resident capture rings", "stated", |memory| memory.rings);
     println!("| wake-ups in {} idle s | 0 | {} | {} | |", IDLE_TIME.as_secs(), ours.wakeups, theirs.wakeups);
     println!(
         "\n{} and {} knocks; the p99 of few knocks is the slowest. A port counts as open when the \
@@ -166,10 +162,6 @@ fn report(ours: &Result, theirs: &Result) {
          the sum of `Rss` in /proc/PID/smaps; the rings are the mappings of sockets.",
         ours.knocks, theirs.knocks
     );
-}
-
-fn kib_to_mb(kib: u64) -> f64 {
-    f64::from(u32::try_from(kib).expect("less than 4 TB")) * 1024.0 / 1e6
 }
 
 fn show(time: Duration) -> String {

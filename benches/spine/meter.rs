@@ -6,6 +6,17 @@ use std::time::Duration;
 /// Clock ticks in /proc are a hundredth of a second on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
+/// Resident memory, in KiB.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// The program, its heap and its stack.
+    pub(crate) own: u32,
+    /// The host's shared libraries.
+    pub(crate) libraries: u32,
+    /// The mappings of sockets.
+    pub(crate) rings: u32,
+}
+
 /// Reads one process.
 pub(crate) struct Meter {
     pid: u32,
@@ -35,19 +46,23 @@ impl Meter {
         Duration::from_nanos(own) + TICK * children
     }
 
-    /// Resident memory in KiB: without the mappings of sockets, and these.
-    pub(crate) fn memory(&self) -> (u64, u64) {
-        let (mut resident, mut rings) = (0, 0);
-        let mut is_ring = false;
+    /// Resident memory, told apart by what is mapped.
+    pub(crate) fn memory(&self) -> Memory {
+        let mut memory = Memory::default();
+        let mut mapping = String::new();
         for line in self.read("smaps").lines() {
             if let Some(value) = line.strip_prefix("Rss:") {
-                let kib: u64 = value.trim().trim_end_matches(" kB").parse().expect("a size in smaps");
-                *(if is_ring { &mut rings } else { &mut resident }) += kib;
-            } else if line.split_whitespace().next().is_some_and(|word| word.contains('-')) {
-                is_ring = line.contains(" socket:");
+                let kib: u32 = value.trim().trim_end_matches(" kB").parse().expect("a size in smaps");
+                *match mapping.as_str() {
+                    name if name.starts_with("socket:") => &mut memory.rings,
+                    name if name.contains(".so") => &mut memory.libraries,
+                    _ => &mut memory.own,
+                } += kib;
+            } else if line.split(' ').next().is_some_and(|word| word.contains('-')) {
+                line.split_whitespace().nth(5).unwrap_or_default().clone_into(&mut mapping);
             }
         }
-        (resident, rings)
+        memory
     }
 
     /// How often it went to sleep so far.
