@@ -4,12 +4,11 @@ mod lab;
 
 use std::fs;
 use std::os::unix::fs::chown;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use lab::client::Keys;
 use lab::daemon::{Daemon, program};
+use lab::disk::Tmpfs;
 use lab::{Lab, Place, wait_for};
 
 /// Stands in for the key material: a fault that prints it fails the test.
@@ -96,7 +95,7 @@ fn a_run_directory_that_cannot_be_made_opens_nothing() {
 fn a_full_run_directory_ends_the_honours_not_the_daemon() {
     let lab = Lab::new();
     fs::create_dir(lab.run_dir()).expect("mkdir");
-    let _small = SmallDisk::mount(lab.run_dir());
+    let _small = Tmpfs::mount(lab.run_dir(), 16);
     let config = config().replace("list open 'tcp/22'", "list open 'any'") + "\toption timeout '300'\n";
     let config = config.replace("\n\nconfig access", "\n\tlist protect 'tcp/22'\n\nconfig access");
     let daemon = lab.daemon(&config);
@@ -134,23 +133,6 @@ fn a_journal_that_goes_away_stops_the_grants() {
     chown(lab.run_dir(), Some(65534), Some(65534)).expect("chown");
     lab.knock(&keys(), &KNOCK);
     lab.wait_element("spa_in4_v1", &["203.0.113.2", "tcp", "22"]);
-}
-
-/// A file system of 16 KiB, as long as this lives.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: PathBuf) -> Self {
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=16k", "tmpfs"]).arg(&at).status();
-        assert!(mount.is_ok_and(|status| status.success()), "cannot mount a tmpfs");
-        Self(at)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
 }
 
 #[test]

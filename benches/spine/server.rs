@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use spa_knockd::knock::fwknop::keys::{DigestType, KeySet};
 use spa_knockd::knock::fwknop::{base64, keygen};
 
 use crate::lab::client::Keys;
 use crate::lab::daemon::Daemon;
+use crate::lab::disk::Tmpfs;
 use crate::lab::{Lab, Place, events};
 
 /// How long grants live, in seconds: beyond the end of the run, so that none is closed within it.
@@ -18,6 +20,7 @@ pub(crate) struct Server {
     daemon: Daemon,
     keys: KeySet,
     event: u8,
+    _run_dir: Tmpfs,
 }
 
 impl Server {
@@ -52,7 +55,8 @@ pub(crate) fn spa_knockd(lab: &Lab, stanzas: usize) -> Server {
             texts(keys).uci()
         );
     }
-    Server { daemon: lab.daemon(&config), keys: last(all), event: events::NEW_ELEMENT }
+    let run_dir = in_memory(lab.run_dir());
+    Server { daemon: lab.daemon(&config), keys: last(all), event: events::NEW_ELEMENT, _run_dir: run_dir }
 }
 
 /// Starts fwknopd with this many stanzas.
@@ -66,7 +70,7 @@ pub(crate) fn fwknopd(lab: &Lab, stanzas: usize) -> Server {
         access += &format!("SOURCE ANY\nKEY_BASE64 {key}\nHMAC_KEY_BASE64 {hmac_key}\nFW_ACCESS_TIMEOUT {TIMEOUT}\n");
     }
     let run = lab.dir().join("fwknop");
-    fs::create_dir(&run).expect("mkdir");
+    let run_dir = in_memory(run.clone());
     let file = |name: &str, text: &str| {
         let path = run.join(name);
         fs::write(&path, text).expect("write");
@@ -88,7 +92,13 @@ pub(crate) fn fwknopd(lab: &Lab, stanzas: usize) -> Server {
         .arg(run.join("fwknopd.pid"));
     let mut daemon = Daemon::spawn(command, "");
     daemon.wait_log("loop");
-    Server { daemon, keys: last(all), event: events::NEW_RULE }
+    Server { daemon, keys: last(all), event: events::NEW_RULE, _run_dir: run_dir }
+}
+
+/// A run directory is in memory, on a router as on any Linux.
+fn in_memory(run_dir: PathBuf) -> Tmpfs {
+    fs::create_dir(&run_dir).expect("mkdir");
+    Tmpfs::mount(run_dir, 4096)
 }
 
 fn key_sets(count: usize) -> Vec<KeySet> {

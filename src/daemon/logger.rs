@@ -33,8 +33,9 @@ impl Log for Logger {
             Level::Warn => "warning: ",
             Level::Info | Level::Debug | Level::Trace => "",
         };
-        // There is nobody left to tell where standard error is closed.
-        let _ = writeln!(std::io::stderr(), "spa-knockd: {severity}{}", record.args());
+        // One write, so that no other program's line gets between; where it fails, there is nobody left to tell.
+        let line = format!("spa-knockd: {severity}{}\n", record.args());
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 
     fn flush(&self) {}

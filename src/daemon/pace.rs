@@ -10,10 +10,10 @@ const CLOSE: Duration = Duration::from_millis(1);
 const BURST: u32 = 8;
 
 /// The shortest and the longest rest: the longest is what a flood adds to a knock's way.
-const REST: RangeInclusive<Duration> = Duration::from_micros(125)..=Duration::from_millis(2);
+const REST: RangeInclusive<Duration> = Duration::from_micros(125)..=Duration::from_millis(3);
 
 /// How many packets a rest should gather: enough to pay for the wake-up, and far from filling the smallest ring.
-const GATHER: RangeInclusive<usize> = 32..=96;
+const GATHER: RangeInclusive<usize> = 48..=96;
 
 /// Tells a flood from a burst, and fits the rests to it.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use crate::capture::filter::Filter;
 use crate::capture::live::Live;
 use crate::capture::{Datagram, Transport};
 use crate::config::{Config, FirewallMode};
-use crate::engine::Engine;
+use crate::engine::{Clock, Engine};
 use crate::firewall::{Event, Firewall, Guard};
 use crate::reason::Reason;
 
@@ -61,6 +61,10 @@ struct Door {
     ready: bool,
     /// Whether the ruleset was changed by ourselves since it was looked at.
     granted: bool,
+    /// The wall clock when the captures were last looked at: one look serves all packets of a turn.
+    clock: Clock,
+    /// The time since boot at that look.
+    now: Duration,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -102,6 +106,8 @@ pub fn run(config: &Config, options: &Options) -> Result<(), String> {
         awaited: awaited(config, devices),
         ready: false,
         granted: false,
+        clock: wall(),
+        now: since_boot(),
     };
     if config.main.max_age > 0 && !door.engine.is_plausible(wall()) {
         log::warn!("the clock is not set; knocks are refused until it is");
@@ -144,6 +150,7 @@ fn watch(
             signals.take_hangup();
             log::warn!("SIGHUP: restart the service to read the configuration again");
         }
+        (door.clock, door.now) = (wall(), since_boot());
         let taken = ears.iter_mut().map(|ear| ear.listen(config, filter, door)).sum();
         door.mind_the_firewall(ready.firewall);
         let now = since_boot();
@@ -243,11 +250,11 @@ impl Door {
         let datagram = match captured {
             Ok(datagram) => datagram,
             Err(reason) => {
-                self.report.refused(reason, &Refusal::default(), since_boot());
+                self.report.refused(reason, &Refusal::default(), self.now);
                 return;
             }
         };
-        let clock = wall();
+        let clock = self.clock;
         let mut verdict = self.engine.handle(&datagram, clock, &is_own, &mut |_, _| {});
         let honouring = verdict.outcome.as_ref().ok().map(|grant| &*grant.access);
         let mut trouble = None;
@@ -258,8 +265,8 @@ impl Door {
             verdict.outcome = Err(Reason::Journal);
             trouble = Some(line);
         }
-        let now = since_boot();
         if let Ok(grant) = &verdict.outcome {
+            let now = since_boot();
             self.granted = true;
             match self.firewall.grant(grant, now) {
                 Ok(()) => {
@@ -275,7 +282,7 @@ impl Door {
         }
         if let Err(reason) = verdict.outcome {
             let refusal = Refusal { verdict: Some(&verdict), knocker: Some(datagram.source), trouble };
-            self.report.refused(reason, &refusal, now);
+            self.report.refused(reason, &refusal, self.now);
         } else if !self.ready {
             self.announce();
         }

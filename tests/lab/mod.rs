@@ -21,6 +21,7 @@
 
 pub(crate) mod client;
 pub(crate) mod daemon;
+pub(crate) mod disk;
 pub(crate) mod events;
 pub(crate) mod fw4;
 pub(crate) mod nft;
