@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::clock::{since_boot, wall};
 use super::logger::NOTICE;
-use super::own::is_own;
+use super::own::Routes;
 use super::pace::Pace;
 use super::privileges::{FALLBACK_ID, User, is_root};
 use super::report::{Refusal, Report};
@@ -55,6 +55,7 @@ struct Door {
     store: Store,
     firewall: Firewall,
     report: Report,
+    routes: Routes,
     /// Where knocks are awaited, for people.
     awaited: String,
     /// Whether people know that a knock would be honoured.
@@ -103,6 +104,7 @@ pub fn run(config: &Config, options: &Options) -> Result<(), String> {
         store,
         firewall,
         report: Report::new(since_boot()),
+        routes: Routes::open().map_err(|error| format!("routes: {error}"))?,
         awaited: awaited(config, devices),
         ready: false,
         granted: false,
@@ -255,7 +257,7 @@ impl Door {
             }
         };
         let clock = self.clock;
-        let mut verdict = self.engine.handle(&datagram, clock, &is_own, &mut |_, _| {});
+        let mut verdict = self.engine.handle(&datagram, clock, &|address| self.routes.is_own(address), &mut |_, _| {});
         let honouring = verdict.outcome.as_ref().ok().map(|grant| &*grant.access);
         let mut trouble = None;
         if let Some(entry) = verdict.entry
