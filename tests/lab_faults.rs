@@ -4,10 +4,11 @@ mod lab;
 
 use std::fs;
 use std::os::unix::fs::chown;
+use std::thread;
 use std::time::Duration;
 
 use lab::client::Keys;
-use lab::daemon::{Daemon, program};
+use lab::daemon::{Daemon, program, spa_knockd};
 use lab::disk::Tmpfs;
 use lab::{Lab, Place, wait_for};
 
@@ -133,6 +134,67 @@ fn a_journal_that_goes_away_stops_the_grants() {
     chown(lab.run_dir(), Some(65534), Some(65534)).expect("chown");
     lab.knock(&keys(), &KNOCK);
     lab.wait_element("spa_in4_v1", &["203.0.113.2", "tcp", "22"]);
+}
+
+#[test]
+fn a_clock_that_was_wrongly_in_the_future_is_forgotten_on_demand() {
+    let lab = Lab::new();
+    fs::create_dir(lab.state_dir()).expect("mkdir");
+    let state = lab.state_dir().join("state.json");
+    // The year 2065, as a router without NTP might have had it when it honoured a knock.
+    let future = r#"{"format":1,"clock_floor":3000000000,"newest":{"alice":3000000000},"journal":"","knocks":0}"#;
+    fs::write(&state, future).expect("write the state");
+    lab.configure(&config());
+    let mut daemon = Daemon::spawn(lab.daemon_command(&["--interface", "wan"]), &config());
+    daemon.wait_log("clock");
+    lab.knock(&keys(), &KNOCK);
+    daemon.wait_log("clock_not_set");
+    assert_eq!(lab.elements(), []);
+
+    let (state_dir, run_dir) = (lab.state_dir(), lab.run_dir());
+    let places = ["--state-dir", &*state_dir.to_string_lossy(), "--run-dir", &*run_dir.to_string_lossy()];
+    let reset = spa_knockd(&[&["state", "reset"], &places[..]].concat());
+    assert_eq!(reset.status.code(), Some(1), "the daemon still runs");
+    daemon.stop();
+    let shown = spa_knockd(&[&["state", "show"], &places[..]].concat());
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("3000000000"), "{shown:?}");
+    let reset = spa_knockd(&[&["state", "reset"], &places[..]].concat());
+    assert!(reset.status.success(), "{reset:?}");
+    let _daemon = lab.daemon(&config());
+    lab.knock(&keys(), &KNOCK);
+    lab.wait_element("spa_in4_v1", &["203.0.113.2", "tcp", "22"]);
+}
+
+#[test]
+fn a_damaged_state_file_costs_max_age_and_no_more() {
+    let lab = Lab::new();
+    fs::create_dir(lab.state_dir()).expect("mkdir");
+    fs::write(lab.state_dir().join("state.json"), r#"{"format":1,"clock_fl"#).expect("write the state");
+    let config = config().replace("option enabled '1'", "option enabled '1'\n\toption max_age '2'");
+    let mut daemon = lab.daemon(&config);
+    assert!(daemon.log().contains("state.json"), "{}", daemon.log());
+    lab.knock(&keys(), &KNOCK);
+    daemon.wait_log("not_newer");
+    assert_eq!(lab.elements(), []);
+    thread::sleep(Duration::from_secs(3));
+    lab.knock(&keys(), &KNOCK);
+    lab.wait_element("spa_in4_v1", &["203.0.113.2", "tcp", "22"]);
+}
+
+#[test]
+fn a_kernel_that_lets_us_capture_but_not_open() {
+    let lab = Lab::new();
+    lab.configure(&config());
+    chown(lab.config_file(), Some(65534), Some(65534)).expect("chown");
+    let copy = lab.dir().join("spa-knockd");
+    fs::copy(program(), &copy).expect("copy the program");
+    let rights = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+net_raw", "--ambient-caps=+net_raw"];
+    let mut command = lab.command(Place::Router, "setpriv", &[&rights[..], &["--"]].concat());
+    command.arg(copy).args(["run", "--interface", "wan", "--config"]).arg(lab.config_file());
+    command.arg("--state-dir").arg(lab.dir());
+    let mut daemon = Daemon::spawn(command, &config());
+    let status = daemon.wait_exit();
+    one_line(status.code(), &daemon.finish(), &["CAP_NET_ADMIN"]);
 }
 
 #[test]

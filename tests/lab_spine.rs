@@ -69,6 +69,27 @@ fn a_knock_opens_the_port_for_its_sender_until_the_time_is_up() {
 }
 
 #[test]
+fn several_devices_are_captured_at_once() {
+    let lab = Lab::new();
+    let keys = lab::daemon::keygen();
+    lab.configure(&config(&keys, "\toption require_source_address '0'\n"));
+    let mut daemon = lab::daemon::Daemon::spawn(lab.daemon_command(&["--interface", "wan", "--interface", "lan"]), "");
+    daemon.wait_ready();
+    let knock = ["-A", "tcp/22", "-s"];
+    let packet = lab.packet(&keys, &knock);
+    lab.send_udp(
+        Place::Lan,
+        lab::LAN_HOST,
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1)), 62201),
+        &packet,
+    );
+    lab.wait_element("spa_in4_v1", &["192.168.77.10", "tcp", "22"]);
+    lab.knock(&keys, &knock);
+    lab.wait_element("spa_in4_v1", &DOOR);
+    daemon.stop();
+}
+
+#[test]
 fn the_very_same_datagram_opens_nothing_again() {
     let lab = Lab::new();
     let keys = lab::daemon::keygen();

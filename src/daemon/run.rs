@@ -290,16 +290,17 @@ impl Door {
         }
     }
 
-    /// Keeps up with what others do to the ruleset; `changed` tells that somebody, we included, did something.
-    fn mind_the_firewall(&mut self, changed: bool) {
-        if !changed && !std::mem::take(&mut self.granted) {
+    /// Keeps up with what others do to the ruleset; `readable` tells that somebody did something. A grant reads
+    /// their news too, so after one there may be some although nothing is readable any more.
+    fn mind_the_firewall(&mut self, readable: bool) {
+        if !std::mem::take(&mut self.granted) && !readable {
             return;
         }
         for event in self.firewall.on_events(since_boot()) {
             self.ready &= event != Event::TableGone;
             log::warn!("{event}");
         }
-        if changed && !self.ready && self.firewall.missing().is_ok_and(|missing| missing.is_empty()) {
+        if !self.ready && self.firewall.missing().is_ok_and(|missing| missing.is_empty()) {
             self.announce();
         }
     }
