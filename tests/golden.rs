@@ -18,7 +18,7 @@ use spa_knockd::firewall::batch::Batch;
 use spa_knockd::firewall::wire::{Attributes, Message, Messages};
 use spa_knockd::firewall::{Element, FW4_TABLE};
 
-/// The messages of nf_tables and nfnetlink that a batch may hold, by number (linux/netfilter/nf_tables.h).
+/// The messages that a batch may hold, by number (linux/netfilter/nfnetlink.h and its neighbour for nftables).
 fn name(message: &Message<'_>) -> &'static str {
     match message.kind {
         16 => "BATCH_BEGIN",
