@@ -138,24 +138,29 @@ impl Engine {
     /// What has to outlive the process.
     #[must_use]
     pub fn memory(&self) -> Memory {
-        let (clock_floor, newest) = self.floors();
         let floored = self.stanzas.iter().filter(|stanza| stanza.floor > 0);
         Memory {
             replay: self.replay.clone(),
-            clock_floor,
-            newest,
+            clock_floor: self.clock_floor,
+            newest: self.newest(|stanza| stanza.newest),
             floors: floored.map(|stanza| (stanza.name.to_string(), stanza.floor)).collect(),
             lost: self.lost,
         }
     }
 
-    /// The clock floor and, for each stanza, the newest timestamp it honoured: what must survive a reboot.
+    /// The clock floor and, for each stanza, the newest timestamp that it honoured or may have honoured: what must
+    /// survive a reboot.
     #[must_use]
     pub fn floors(&self) -> (u64, BTreeMap<String, u64>) {
-        let honoured = self.stanzas.iter().filter(|stanza| stanza.newest > 0);
+        (self.clock_floor, self.newest(|stanza| stanza.newest.max(stanza.floor)))
+    }
+
+    /// This timestamp of each stanza that has one, and those of the stanzas that are gone.
+    fn newest(&self, of: impl Fn(&Stanza) -> u64) -> BTreeMap<String, u64> {
         let mut newest = self.removed.clone();
-        newest.extend(honoured.map(|stanza| (stanza.name.to_string(), stanza.newest)));
-        (self.clock_floor, newest)
+        let stamped = self.stanzas.iter().map(|stanza| (stanza.name.to_string(), of(stanza)));
+        newest.extend(stamped.filter(|(_, timestamp)| *timestamp > 0));
+        newest
     }
 
     /// How many knocks are remembered.
@@ -171,9 +176,9 @@ impl Engine {
     }
 
     /// Where memory was lost: keeps out by time all that can have been honoured before, once the clock can be
-    /// believed. A counting stanza (`max_age` 0) stays shut until `spa-knockd state reset`.
+    /// believed. A counting stanza (`max_age` 0), which needs no clock, stays shut until `spa-knockd state reset`.
     pub fn settle(&mut self, clock: Clock) {
-        if !self.lost || !self.is_plausible(clock) {
+        if !self.lost || (self.max_age > 0 && !self.is_plausible(clock)) {
             return;
         }
         let floor = if self.max_age == 0 { u64::MAX } else { clock.unix.saturating_add(self.max_age) };

@@ -426,3 +426,14 @@ fn what_the_engine_remembers_goes_on_in_the_next_process() {
     assert_eq!(outcome(&mut next, &payload, at(NOW + 1)), Err(Reason::Replay));
     assert_eq!(outcome(&mut next, &packet(NOW - 5, MESSAGE, &keys(1)), at(NOW + 1)), Ok(()), "no reboot, no floor");
 }
+
+#[test]
+fn a_lost_memory_keeps_a_counting_stanza_shut_also_without_a_clock() {
+    let mut config = one_stanza();
+    config.main.max_age = 0;
+    let mut engine = Engine::new(&config, Memory { lost: true, ..Memory::default() });
+    let replayed = packet(5000, MESSAGE, &keys(1));
+    assert_eq!(outcome(&mut engine, &replayed, at(7)), Err(Reason::NotNewer));
+    let mut engine = rebooted(&engine, &config);
+    assert_eq!(outcome(&mut engine, &replayed, at(7)), Err(Reason::NotNewer), "a reboot gives nothing back");
+}
