@@ -2,6 +2,7 @@
 //!
 //! It touches no socket, no clock and no file. What must outlive the process is handed over as [`Memory`].
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -77,6 +78,7 @@ pub struct Engine {
     replay: ReplayMemory,
     clock_floor: u64,
     removed: BTreeMap<String, u64>,
+    removed_floors: BTreeMap<String, u64>,
     lost: bool,
 }
 
@@ -115,15 +117,8 @@ impl Engine {
                 access: access.clone(),
             })
             .collect();
-        let mut removed = memory.newest;
-        removed.retain(|name, &mut newest| {
-            let still_matters =
-                config.main.max_age == 0 || newest.saturating_add(config.main.max_age) >= memory.clock_floor;
-            !configured(name) && still_matters
-        });
-        while removed.len() > STANZAS_MAX {
-            removed.pop_first();
-        }
+        let gone = |timestamps: BTreeMap<String, u64>| newest_of(timestamps, |name| !configured(name));
+        let (removed, removed_floors) = (gone(memory.newest), gone(memory.floors));
         Self {
             stanzas,
             max_age: config.main.max_age,
@@ -131,6 +126,7 @@ impl Engine {
             replay: memory.replay,
             clock_floor: memory.clock_floor,
             removed,
+            removed_floors,
             lost: memory.lost,
         }
     }
@@ -138,12 +134,14 @@ impl Engine {
     /// What has to outlive the process.
     #[must_use]
     pub fn memory(&self) -> Memory {
+        let mut floors = self.removed_floors.clone();
         let floored = self.stanzas.iter().filter(|stanza| stanza.floor > 0);
+        floors.extend(floored.map(|stanza| (stanza.name.to_string(), stanza.floor)));
         Memory {
             replay: self.replay.clone(),
             clock_floor: self.clock_floor,
             newest: self.newest(|stanza| stanza.newest),
-            floors: floored.map(|stanza| (stanza.name.to_string(), stanza.floor)).collect(),
+            floors,
             lost: self.lost,
         }
     }
@@ -336,6 +334,14 @@ impl Stanza {
         }
         Ok(())
     }
+}
+
+/// The timestamps of the stanzas that `is_gone` names; of too many the newest, which hold for the older ones too.
+fn newest_of(timestamps: BTreeMap<String, u64>, is_gone: impl Fn(&str) -> bool) -> BTreeMap<String, u64> {
+    let mut kept: Vec<(String, u64)> = timestamps.into_iter().filter(|(name, _)| is_gone(name)).collect();
+    kept.sort_by_key(|&(_, timestamp)| Reverse(timestamp));
+    kept.truncate(STANZAS_MAX);
+    kept.into_iter().collect()
 }
 
 /// What the replay memory keeps of a knock.

@@ -437,3 +437,39 @@ fn a_lost_memory_keeps_a_counting_stanza_shut_also_without_a_clock() {
     let mut engine = rebooted(&engine, &config);
     assert_eq!(outcome(&mut engine, &replayed, at(7)), Err(Reason::NotNewer), "a reboot gives nothing back");
 }
+
+#[test]
+fn a_stanza_that_was_switched_off_for_a_while_keeps_its_floor() {
+    let both = config(vec![access("alice", keys(1)), access("bob", keys(2))]);
+    let mut engine = Engine::new(&both, Memory::default());
+    let honoured = packet(NOW, MESSAGE, &keys(1));
+    assert_eq!(outcome(&mut engine, &honoured, at(NOW)), Ok(()));
+    let engine = rebooted(&engine, &both);
+    let engine = Engine::new(&config(vec![access("bob", keys(2))]), engine.memory());
+    let mut engine = Engine::new(&both, engine.memory());
+    assert_eq!(outcome(&mut engine, &honoured, at(NOW + 10)), Err(Reason::NotNewer));
+}
+
+#[test]
+fn a_stanza_that_is_gone_is_not_forgotten_while_its_knock_could_be_fresh_again() {
+    let with = |name| config(vec![access(name, keys(1)), access("bob", keys(2))]);
+    let mut engine = Engine::new(&with("alice"), Memory::default());
+    let honoured = packet(NOW, MESSAGE, &keys(1));
+    assert_eq!(outcome(&mut engine, &honoured, at(NOW)), Ok(()));
+    let later = NOW + 200;
+    assert_eq!(outcome(&mut engine, &packet(later, MESSAGE, &keys(2)), at(later)), Ok(()));
+    let engine = rebooted(&engine, &config(vec![access("bob", keys(2))]));
+    // The clock of the next boot may stand up to `max_age` below the last one.
+    let mut engine = rebooted(&engine, &with("alice"));
+    assert_eq!(outcome(&mut engine, &honoured, at(later - 100)), Err(Reason::NotNewer));
+}
+
+#[test]
+fn of_too_many_stanzas_that_are_gone_the_newest_is_kept() {
+    let newest = (0..400).map(|id| (format!("s{id:03}"), if id == 0 { NOW } else { 1000 })).collect();
+    let mut config = config(vec![access("bob", keys(2))]);
+    config.main.max_age = 0;
+    let (_, kept) = Engine::new(&config, Memory { newest, ..Memory::default() }).floors();
+    assert_eq!(kept.get("s000"), Some(&NOW));
+    assert!(kept.len() <= 257);
+}
