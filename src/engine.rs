@@ -224,11 +224,14 @@ impl Engine {
         verdict
     }
 
-    /// Takes note of a knock that opened its doors: the floors rise.
+    /// Takes note of a knock that opened its doors: the floors rise, also those of other stanzas that could open
+    /// the same packet once the replay memory is gone.
     pub fn honoured(&mut self, verdict: &Verdict, clock: Clock) {
         let (Some(access), Some(entry)) = (&verdict.access, verdict.entry) else { return };
         self.clock_floor = self.clock_floor.max(clock.unix);
-        if let Some(stanza) = self.stanzas.iter_mut().find(|stanza| stanza.name == *access) {
+        let Some(honouring) = self.stanzas.iter().find(|stanza| stanza.name == *access) else { return };
+        let shares: Vec<bool> = self.stanzas.iter().map(|stanza| stanza.shares_a_key_with(honouring)).collect();
+        for (stanza, _) in self.stanzas.iter_mut().zip(shares).filter(|(_, shares)| *shares) {
             stanza.newest = stanza.newest.max(entry.timestamp);
         }
     }
@@ -292,6 +295,12 @@ impl Stanza {
             (Some(expires), Some(now)) if now >= expires => Err(Reason::Expired),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a packet for the one stanza can be a packet for the other.
+    fn shares_a_key_with(&self, other: &Self) -> bool {
+        let keys = &other.access.keys;
+        self.access.keys.iter().any(|one| keys.iter().any(|two| one.key == two.key))
     }
 
     /// Verifies, then decrypts, with the present keys and with the next ones.

@@ -473,3 +473,16 @@ fn of_too_many_stanzas_that_are_gone_the_newest_is_kept() {
     assert_eq!(kept.get("s000"), Some(&NOW));
     assert!(kept.len() <= 257);
 }
+
+#[test]
+fn after_a_reboot_no_other_stanza_with_the_same_key_honours_the_knock_again() {
+    for max_age in [120, 0] {
+        let mut config = config(vec![access("home", keys(1)), access("away", keys(1))]);
+        config.main.max_age = max_age;
+        let mut engine = Engine::new(&config, Memory::default());
+        let honoured = packet(NOW, MESSAGE, &keys(1));
+        assert_eq!(outcome(&mut engine, &honoured, at(NOW)), Ok(()));
+        let mut engine = rebooted(&engine, &config);
+        assert_eq!(outcome(&mut engine, &honoured, at(NOW + 10)), Err(Reason::NotNewer));
+    }
+}
