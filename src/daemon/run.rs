@@ -90,8 +90,8 @@ pub fn run(config: &Config, options: &Options) -> Result<(), String> {
     let guard = (config.main.firewall == FirewallMode::Standalone)
         .then(|| Guard { interfaces: devices.clone(), protect: config.main.protect.clone() });
     let firewall = Firewall::open(config.main.firewall, guard, since_boot()).map_err(|error| error.to_string())?;
-    let found = load(&options.places);
     give_up_root(options)?;
+    let found = load(&options.places);
     for warning in &found.warnings {
         log::warn!("{warning}");
     }

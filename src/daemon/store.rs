@@ -1,13 +1,14 @@
 //! What outlives the process: the journal in the run directory and the state file in the state directory.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::boot;
-use super::files::make_private_directory;
+use super::files::{make_private_directory, open_own};
 use super::journal::{self, Journal};
 use super::state::{self, State};
 use crate::engine::{Engine, Memory};
@@ -18,7 +19,10 @@ use crate::replay::Entry;
 const STATE_DELAY: Duration = Duration::from_millis(500);
 
 /// The lock that keeps two daemons, or a daemon and `state reset`, from one run directory.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
+
+/// What the system says of a symbolic link that is not to be followed.
+const LOOP: i32 = rustix::io::Errno::LOOP.raw_os_error();
 
 /// Where the two files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,13 +49,19 @@ impl Places {
     /// Makes both directories and takes the lock; `None` where the run directory cannot be written.
     ///
     /// # Errors
-    /// One line, where another process holds the lock.
+    /// One line, where another process holds the lock or a link stands in its place.
     pub fn lock(&self) -> Result<Option<File>, String> {
         // A directory that cannot be made shows as a file that cannot be written, and is reported there.
         let _ = make_private_directory(&self.state);
         let _ = make_private_directory(&self.run);
-        let Ok(lock) = File::create(self.run.join(LOCK)) else {
-            return Ok(None);
+        let path = self.run.join(LOCK);
+        let lock = match open_own(&path, true) {
+            Ok(lock) => lock,
+            // Too many links: a symbolic one stands in its place.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput || error.raw_os_error() == Some(LOOP) => {
+                return Err(format!("{}: {error}", path.display()));
+            }
+            Err(_) => return Ok(None),
         };
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| format!("{}: another spa-knockd uses this directory; stop it first", self.run.display()))?;
@@ -215,6 +225,41 @@ impl Store {
 }
 
 /// The line for a journal that cannot be written.
-fn cannot_write(path: &Path, error: &std::io::Error) -> String {
+fn cannot_write(path: &Path, error: &io::Error) -> String {
     format!("{}: cannot write the journal: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn places(name: &str) -> Places {
+        let directory = std::env::temp_dir().join(format!("spa-store-{name}-{}", std::process::id()));
+        Places { state: directory.join("state"), run: directory.join("run") }
+    }
+
+    fn remove(places: &Places) {
+        fs::remove_dir_all(places.run.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn the_lock_is_held_once_and_harms_no_file_that_a_link_names() {
+        let places = places("lock");
+        let held = places.lock().unwrap();
+        assert!(held.is_some());
+        assert!(places.lock().unwrap_err().contains("another spa-knockd"));
+        drop(held);
+        let precious = places.state.join("precious");
+        fs::write(&precious, "of somebody else").unwrap();
+        let lock = places.run.join(LOCK);
+        for symbolic in [false, true] {
+            fs::remove_file(&lock).unwrap();
+            if symbolic { std::os::unix::fs::symlink(&precious, &lock) } else { fs::hard_link(&precious, &lock) }
+                .unwrap();
+            assert!(places.lock().is_err());
+            assert_eq!(fs::read_to_string(&precious).unwrap(), "of somebody else");
+        }
+        remove(&places);
+    }
 }
