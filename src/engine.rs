@@ -161,6 +161,12 @@ impl Engine {
         newest
     }
 
+    /// Whether a part of the memory is lost and not yet made up for: see [`Self::settle`].
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// How many knocks are remembered.
     #[must_use]
     pub fn remembered(&self) -> usize {

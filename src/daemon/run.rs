@@ -97,7 +97,10 @@ pub fn run(config: &Config, options: &Options) -> Result<(), String> {
     }
     let mut engine = Engine::new(config, found.memory);
     engine.settle(wall());
-    let store = Store::open(options.places.clone(), &engine);
+    let mut store = Store::open(options.places.clone(), &engine);
+    if found.unsaved {
+        store.honoured(since_boot());
+    }
     let mut door = Door {
         engine,
         store,

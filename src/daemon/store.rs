@@ -76,6 +76,9 @@ pub struct Found {
     pub memory: Memory,
     /// What a person should know, one line each.
     pub warnings: Vec<String>,
+    /// Whether the state file lacks what the journal knows, or cannot know: the last process could not write it any
+    /// more.
+    pub unsaved: bool,
 }
 
 /// Reads both files and joins what they say.
@@ -101,6 +104,10 @@ pub fn load(places: &Places) -> Found {
     let journal = journal.unwrap_or_default();
     let same_boot = journal.boot != boot::UNKNOWN && journal.boot == boot::id();
     let mut memory = journal.memory;
+    let known = |stanza: &String, unix: &u64| state.newest.get(stanza).is_some_and(|newest| newest >= unix);
+    let unsaved = damaged
+        || memory.clock_floor > state.clock_floor
+        || !memory.newest.iter().all(|(stanza, unix)| known(stanza, unix));
     memory.clock_floor = memory.clock_floor.max(state.clock_floor);
     for (stanza, unix) in state.newest {
         let newest = memory.newest.entry(stanza).or_default();
@@ -123,7 +130,8 @@ pub fn load(places: &Places) -> Found {
             state_file.display(),
         ));
     }
-    Found { memory, warnings }
+    let unsaved = unsaved || memory.lost;
+    Found { memory, warnings, unsaved }
 }
 
 /// The open journal, and when the state file is due.
@@ -176,7 +184,8 @@ impl Store {
         }
     }
 
-    /// Takes note that a knock was honoured: the state file is due soon.
+    /// Takes note that a knock was honoured, by this process or just before the end of the last one: the state file
+    /// is due soon.
     pub fn honoured(&mut self, now: Duration) {
         self.state_due.get_or_insert(now.saturating_add(STATE_DELAY));
     }
@@ -195,6 +204,10 @@ impl Store {
             return;
         }
         self.state_due = None;
+        if engine.is_lost() {
+            // A sound file would vouch for what is not known.
+            return;
+        }
         let (journal, knocks) = self.journal.as_ref().map_or(("", 0), Journal::position);
         let (clock_floor, newest) = engine.floors();
         let path = self.places.state_file();
@@ -234,6 +247,10 @@ mod tests {
     use super::*;
     use std::fs;
 
+    const CONFIG: &[u8] = b"config spa-knockd 'main'\n\toption enabled '1'\n\tlist device 'eth0'\n\
+        config access 'alice'\n\toption key 'OpenSesame-2024'\n\toption hmac_key 'Hm@cSecret-77-x'\n\
+        \tlist open 'tcp/22'\n";
+
     fn places(name: &str) -> Places {
         let directory = std::env::temp_dir().join(format!("spa-store-{name}-{}", std::process::id()));
         Places { state: directory.join("state"), run: directory.join("run") }
@@ -260,6 +277,46 @@ mod tests {
             assert!(places.lock().is_err());
             assert_eq!(fs::read_to_string(&precious).unwrap(), "of somebody else");
         }
+        remove(&places);
+    }
+
+    #[test]
+    fn what_a_killed_process_could_not_save_is_saved_by_the_next() {
+        let places = places("killed");
+        let _lock = places.lock().unwrap();
+        let config = crate::config::parse(CONFIG, "test").unwrap().config;
+        let mut memory = Memory { clock_floor: 5, ..Memory::default() };
+        memory.newest.insert("alice".to_owned(), 5000);
+        drop(Journal::create(&places.journal_file(), &memory).unwrap());
+
+        let found = load(&places);
+        assert!(found.unsaved);
+        let engine = Engine::new(&config, found.memory);
+        let mut store = Store::open(places.clone(), &engine);
+        store.honoured(Duration::ZERO);
+        store.save(None, &engine);
+        fs::remove_file(places.journal_file()).unwrap();
+        let found = load(&places);
+        assert_eq!(found.memory.floors.get("alice"), Some(&5000), "a reboot took the journal");
+        assert!(!found.unsaved);
+
+        fs::write(places.state_file(), "junk").unwrap();
+        assert!(load(&places).unsaved);
+        remove(&places);
+    }
+
+    #[test]
+    fn a_memory_that_is_still_lost_leaves_its_mark_in_the_damaged_state_file() {
+        let places = places("mark");
+        let _lock = places.lock().unwrap();
+        fs::write(places.state_file(), "junk").unwrap();
+        let config = crate::config::parse(CONFIG, "test").unwrap().config;
+        let engine = Engine::new(&config, load(&places).memory);
+        let mut store = Store::open(places.clone(), &engine);
+        store.honoured(Duration::ZERO);
+        store.save(None, &engine);
+        fs::remove_file(places.journal_file()).unwrap();
+        assert!(load(&places).memory.lost);
         remove(&places);
     }
 }
