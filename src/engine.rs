@@ -45,6 +45,36 @@ pub struct Memory {
     pub lost: bool,
 }
 
+impl Memory {
+    /// The memory after a clock that was wrongly in the future, or after a loss: what stands ahead of this clock comes
+    /// down to it, and everything made before it stays refused as it was. A clock before the build date tells
+    /// nothing, so all floors go. The knocks already seen are kept in either case.
+    #[must_use]
+    pub fn reset(self, clock: Clock) -> Self {
+        let now = if clock.unix < BUILD_EPOCH { 0 } else { clock.unix };
+        // A knock of this very second is one that was made after the reset.
+        let highest = now.saturating_sub(1);
+        let lower = |timestamps: BTreeMap<String, u64>| -> BTreeMap<String, u64> {
+            let lowered = timestamps.into_iter().map(|(name, timestamp)| (name, timestamp.min(highest)));
+            lowered.filter(|(_, timestamp)| *timestamp > 0).collect()
+        };
+        let horizon = if self.lost { highest } else { self.replay.horizon().min(highest) };
+        let mut replay = ReplayMemory::default();
+        for entry in self.replay.entries() {
+            // It came from a memory of the same size.
+            let _ = replay.remember(entry);
+        }
+        replay.raise_horizon(horizon);
+        Self {
+            replay,
+            clock_floor: self.clock_floor.min(now),
+            newest: lower(self.newest),
+            floors: lower(self.floors),
+            lost: false,
+        }
+    }
+}
+
 /// What the engine thinks of one datagram.
 #[derive(Clone, Debug)]
 pub struct Verdict {

@@ -486,3 +486,51 @@ fn after_a_reboot_no_other_stanza_with_the_same_key_honours_the_knock_again() {
         assert_eq!(outcome(&mut engine, &honoured, at(NOW + 10)), Err(Reason::NotNewer));
     }
 }
+
+#[test]
+fn a_reset_brings_floors_down_to_the_clock_and_lets_no_recorded_knock_in() {
+    for max_age in [120, 0] {
+        let mut config = config(vec![access("alice", keys(1)), access("bob", keys(2))]);
+        config.main.max_age = max_age;
+        let mut engine = Engine::new(&config, Memory::default());
+        let recorded = packet(NOW, MESSAGE, &keys(1));
+        assert_eq!(outcome(&mut engine, &recorded, at(NOW)), Ok(()));
+        let wrong = NOW + 9_000_000;
+        assert_eq!(outcome(&mut engine, &packet(wrong, MESSAGE, &keys(2)), at(wrong)), Ok(()));
+        let engine = rebooted(&engine, &config);
+        let mut engine = Engine::new(&config, engine.memory().reset(at(NOW + 60)));
+        assert_eq!(outcome(&mut engine, &recorded, at(NOW + 60)), Err(Reason::NotNewer));
+        for id in [1, 2] {
+            assert_eq!(outcome(&mut engine, &packet(NOW + 60, MESSAGE, &keys(id)), at(NOW + 60)), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn a_reset_of_a_lost_memory_lets_in_what_is_made_after_it() {
+    let mut config = one_stanza();
+    for max_age in [120, 0] {
+        config.main.max_age = max_age;
+        for settled in [false, true] {
+            let mut memory = Memory { lost: true, ..Memory::default() };
+            if settled {
+                let mut engine = Engine::new(&config, memory);
+                engine.settle(at(NOW));
+                memory = engine.memory();
+            }
+            let mut engine = Engine::new(&config, memory.reset(at(NOW)));
+            assert_ne!(outcome(&mut engine, &packet(NOW - 5, MESSAGE, &keys(1)), at(NOW)), Ok(()));
+            assert_eq!(outcome(&mut engine, &packet(NOW, MESSAGE, &keys(1)), at(NOW)), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn a_reset_without_a_clock_forgets_the_floors_and_keeps_the_knocks() {
+    let mut engine = engine();
+    let honoured = packet(NOW, MESSAGE, &keys(1));
+    assert_eq!(outcome(&mut engine, &honoured, at(NOW)), Ok(()));
+    let memory = engine.memory().reset(at(7));
+    assert_eq!((memory.clock_floor, memory.newest.len(), memory.floors.len()), (0, 0, 0));
+    assert_eq!(outcome(&mut Engine::new(&one_stanza(), memory), &honoured, at(NOW)), Err(Reason::Replay));
+}
