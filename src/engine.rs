@@ -2,6 +2,7 @@
 //!
 //! It touches no socket, no clock and no file. What must outlive the process is handed over as [`Memory`].
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -44,6 +45,36 @@ pub struct Memory {
     pub lost: bool,
 }
 
+impl Memory {
+    /// The memory after a clock that was wrongly in the future, or after a loss: what stands ahead of this clock comes
+    /// down to it, and everything made before it stays refused as it was. A clock before the build date tells
+    /// nothing, so all floors go. The knocks already seen are kept in either case.
+    #[must_use]
+    pub fn reset(self, clock: Clock) -> Self {
+        let now = if clock.unix < BUILD_EPOCH { 0 } else { clock.unix };
+        // A knock of this very second is one that was made after the reset.
+        let highest = now.saturating_sub(1);
+        let lower = |timestamps: BTreeMap<String, u64>| -> BTreeMap<String, u64> {
+            let lowered = timestamps.into_iter().map(|(name, timestamp)| (name, timestamp.min(highest)));
+            lowered.filter(|(_, timestamp)| *timestamp > 0).collect()
+        };
+        let horizon = if self.lost { highest } else { self.replay.horizon().min(highest) };
+        let mut replay = ReplayMemory::default();
+        for entry in self.replay.entries() {
+            // It came from a memory of the same size.
+            let _ = replay.remember(entry);
+        }
+        replay.raise_horizon(horizon);
+        Self {
+            replay,
+            clock_floor: self.clock_floor.min(now),
+            newest: lower(self.newest),
+            floors: lower(self.floors),
+            lost: false,
+        }
+    }
+}
+
 /// What the engine thinks of one datagram.
 #[derive(Clone, Debug)]
 pub struct Verdict {
@@ -77,6 +108,7 @@ pub struct Engine {
     replay: ReplayMemory,
     clock_floor: u64,
     removed: BTreeMap<String, u64>,
+    removed_floors: BTreeMap<String, u64>,
     lost: bool,
 }
 
@@ -115,15 +147,8 @@ impl Engine {
                 access: access.clone(),
             })
             .collect();
-        let mut removed = memory.newest;
-        removed.retain(|name, &mut newest| {
-            let still_matters =
-                config.main.max_age == 0 || newest.saturating_add(config.main.max_age) >= memory.clock_floor;
-            !configured(name) && still_matters
-        });
-        while removed.len() > STANZAS_MAX {
-            removed.pop_first();
-        }
+        let gone = |timestamps: BTreeMap<String, u64>| newest_of(timestamps, |name| !configured(name));
+        let (removed, removed_floors) = (gone(memory.newest), gone(memory.floors));
         Self {
             stanzas,
             max_age: config.main.max_age,
@@ -131,6 +156,7 @@ impl Engine {
             replay: memory.replay,
             clock_floor: memory.clock_floor,
             removed,
+            removed_floors,
             lost: memory.lost,
         }
     }
@@ -138,24 +164,37 @@ impl Engine {
     /// What has to outlive the process.
     #[must_use]
     pub fn memory(&self) -> Memory {
-        let (clock_floor, newest) = self.floors();
+        let mut floors = self.removed_floors.clone();
         let floored = self.stanzas.iter().filter(|stanza| stanza.floor > 0);
+        floors.extend(floored.map(|stanza| (stanza.name.to_string(), stanza.floor)));
         Memory {
             replay: self.replay.clone(),
-            clock_floor,
-            newest,
-            floors: floored.map(|stanza| (stanza.name.to_string(), stanza.floor)).collect(),
+            clock_floor: self.clock_floor,
+            newest: self.newest(|stanza| stanza.newest),
+            floors,
             lost: self.lost,
         }
     }
 
-    /// The clock floor and, for each stanza, the newest timestamp it honoured: what must survive a reboot.
+    /// The clock floor and, for each stanza, the newest timestamp that it honoured or may have honoured: what must
+    /// survive a reboot.
     #[must_use]
     pub fn floors(&self) -> (u64, BTreeMap<String, u64>) {
-        let honoured = self.stanzas.iter().filter(|stanza| stanza.newest > 0);
+        (self.clock_floor, self.newest(|stanza| stanza.newest.max(stanza.floor)))
+    }
+
+    /// This timestamp of each stanza that has one, and those of the stanzas that are gone.
+    fn newest(&self, of: impl Fn(&Stanza) -> u64) -> BTreeMap<String, u64> {
         let mut newest = self.removed.clone();
-        newest.extend(honoured.map(|stanza| (stanza.name.to_string(), stanza.newest)));
-        (self.clock_floor, newest)
+        let stamped = self.stanzas.iter().map(|stanza| (stanza.name.to_string(), of(stanza)));
+        newest.extend(stamped.filter(|(_, timestamp)| *timestamp > 0));
+        newest
+    }
+
+    /// Whether a part of the memory is lost and not yet made up for: see [`Self::settle`].
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// How many knocks are remembered.
@@ -171,9 +210,9 @@ impl Engine {
     }
 
     /// Where memory was lost: keeps out by time all that can have been honoured before, once the clock can be
-    /// believed. A counting stanza (`max_age` 0) stays shut until `spa-knockd state reset`.
+    /// believed. A counting stanza (`max_age` 0), which needs no clock, stays shut until `spa-knockd state reset`.
     pub fn settle(&mut self, clock: Clock) {
-        if !self.lost || !self.is_plausible(clock) {
+        if !self.lost || (self.max_age > 0 && !self.is_plausible(clock)) {
             return;
         }
         let floor = if self.max_age == 0 { u64::MAX } else { clock.unix.saturating_add(self.max_age) };
@@ -221,11 +260,14 @@ impl Engine {
         verdict
     }
 
-    /// Takes note of a knock that opened its doors: the floors rise.
+    /// Takes note of a knock that opened its doors: the floors rise, also those of other stanzas that could open
+    /// the same packet once the replay memory is gone.
     pub fn honoured(&mut self, verdict: &Verdict, clock: Clock) {
         let (Some(access), Some(entry)) = (&verdict.access, verdict.entry) else { return };
         self.clock_floor = self.clock_floor.max(clock.unix);
-        if let Some(stanza) = self.stanzas.iter_mut().find(|stanza| stanza.name == *access) {
+        let Some(honouring) = self.stanzas.iter().find(|stanza| stanza.name == *access) else { return };
+        let shares: Vec<bool> = self.stanzas.iter().map(|stanza| stanza.shares_a_key_with(honouring)).collect();
+        for (stanza, _) in self.stanzas.iter_mut().zip(shares).filter(|(_, shares)| *shares) {
             stanza.newest = stanza.newest.max(entry.timestamp);
         }
     }
@@ -291,6 +333,12 @@ impl Stanza {
         }
     }
 
+    /// Whether a packet for the one stanza can be a packet for the other.
+    fn shares_a_key_with(&self, other: &Self) -> bool {
+        let keys = &other.access.keys;
+        self.access.keys.iter().any(|one| keys.iter().any(|two| one.key == two.key))
+    }
+
     /// Verifies, then decrypts, with the present keys and with the next ones.
     fn open(&self, text: SpaText<'_>) -> Result<Opened, Reason> {
         let mut furthest = Reason::Hmac;
@@ -331,6 +379,14 @@ impl Stanza {
         }
         Ok(())
     }
+}
+
+/// The timestamps of the stanzas that `is_gone` names; of too many the newest, which hold for the older ones too.
+fn newest_of(timestamps: BTreeMap<String, u64>, is_gone: impl Fn(&str) -> bool) -> BTreeMap<String, u64> {
+    let mut kept: Vec<(String, u64)> = timestamps.into_iter().filter(|(name, _)| is_gone(name)).collect();
+    kept.sort_by_key(|&(_, timestamp)| Reverse(timestamp));
+    kept.truncate(STANZAS_MAX);
+    kept.into_iter().collect()
 }
 
 /// What the replay memory keeps of a knock.

@@ -426,3 +426,111 @@ fn what_the_engine_remembers_goes_on_in_the_next_process() {
     assert_eq!(outcome(&mut next, &payload, at(NOW + 1)), Err(Reason::Replay));
     assert_eq!(outcome(&mut next, &packet(NOW - 5, MESSAGE, &keys(1)), at(NOW + 1)), Ok(()), "no reboot, no floor");
 }
+
+#[test]
+fn a_lost_memory_keeps_a_counting_stanza_shut_also_without_a_clock() {
+    let mut config = one_stanza();
+    config.main.max_age = 0;
+    let mut engine = Engine::new(&config, Memory { lost: true, ..Memory::default() });
+    let replayed = packet(5000, MESSAGE, &keys(1));
+    assert_eq!(outcome(&mut engine, &replayed, at(7)), Err(Reason::NotNewer));
+    let mut engine = rebooted(&engine, &config);
+    assert_eq!(outcome(&mut engine, &replayed, at(7)), Err(Reason::NotNewer), "a reboot gives nothing back");
+}
+
+#[test]
+fn a_stanza_that_was_switched_off_for_a_while_keeps_its_floor() {
+    let both = config(vec![access("alice", keys(1)), access("bob", keys(2))]);
+    let mut engine = Engine::new(&both, Memory::default());
+    let honoured = packet(NOW, MESSAGE, &keys(1));
+    assert_eq!(outcome(&mut engine, &honoured, at(NOW)), Ok(()));
+    let engine = rebooted(&engine, &both);
+    let engine = Engine::new(&config(vec![access("bob", keys(2))]), engine.memory());
+    let mut engine = Engine::new(&both, engine.memory());
+    assert_eq!(outcome(&mut engine, &honoured, at(NOW + 10)), Err(Reason::NotNewer));
+}
+
+#[test]
+fn a_stanza_that_is_gone_is_not_forgotten_while_its_knock_could_be_fresh_again() {
+    let with = |name| config(vec![access(name, keys(1)), access("bob", keys(2))]);
+    let mut engine = Engine::new(&with("alice"), Memory::default());
+    let honoured = packet(NOW, MESSAGE, &keys(1));
+    assert_eq!(outcome(&mut engine, &honoured, at(NOW)), Ok(()));
+    let later = NOW + 200;
+    assert_eq!(outcome(&mut engine, &packet(later, MESSAGE, &keys(2)), at(later)), Ok(()));
+    let engine = rebooted(&engine, &config(vec![access("bob", keys(2))]));
+    // The clock of the next boot may stand up to `max_age` below the last one.
+    let mut engine = rebooted(&engine, &with("alice"));
+    assert_eq!(outcome(&mut engine, &honoured, at(later - 100)), Err(Reason::NotNewer));
+}
+
+#[test]
+fn of_too_many_stanzas_that_are_gone_the_newest_is_kept() {
+    let newest = (0..400).map(|id| (format!("s{id:03}"), if id == 0 { NOW } else { 1000 })).collect();
+    let mut config = config(vec![access("bob", keys(2))]);
+    config.main.max_age = 0;
+    let (_, kept) = Engine::new(&config, Memory { newest, ..Memory::default() }).floors();
+    assert_eq!(kept.get("s000"), Some(&NOW));
+    assert!(kept.len() <= 257);
+}
+
+#[test]
+fn after_a_reboot_no_other_stanza_with_the_same_key_honours_the_knock_again() {
+    for max_age in [120, 0] {
+        let mut config = config(vec![access("home", keys(1)), access("away", keys(1))]);
+        config.main.max_age = max_age;
+        let mut engine = Engine::new(&config, Memory::default());
+        let honoured = packet(NOW, MESSAGE, &keys(1));
+        assert_eq!(outcome(&mut engine, &honoured, at(NOW)), Ok(()));
+        let mut engine = rebooted(&engine, &config);
+        assert_eq!(outcome(&mut engine, &honoured, at(NOW + 10)), Err(Reason::NotNewer));
+    }
+}
+
+#[test]
+fn a_reset_brings_floors_down_to_the_clock_and_lets_no_recorded_knock_in() {
+    for max_age in [120, 0] {
+        let mut config = config(vec![access("alice", keys(1)), access("bob", keys(2))]);
+        config.main.max_age = max_age;
+        let mut engine = Engine::new(&config, Memory::default());
+        let recorded = packet(NOW, MESSAGE, &keys(1));
+        assert_eq!(outcome(&mut engine, &recorded, at(NOW)), Ok(()));
+        let wrong = NOW + 9_000_000;
+        assert_eq!(outcome(&mut engine, &packet(wrong, MESSAGE, &keys(2)), at(wrong)), Ok(()));
+        let engine = rebooted(&engine, &config);
+        let mut engine = Engine::new(&config, engine.memory().reset(at(NOW + 60)));
+        assert_eq!(outcome(&mut engine, &recorded, at(NOW + 60)), Err(Reason::NotNewer));
+        for id in [1, 2] {
+            assert_eq!(outcome(&mut engine, &packet(NOW + 60, MESSAGE, &keys(id)), at(NOW + 60)), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn a_reset_of_a_lost_memory_lets_in_what_is_made_after_it() {
+    let mut config = one_stanza();
+    for max_age in [120, 0] {
+        config.main.max_age = max_age;
+        for settled in [false, true] {
+            let mut memory = Memory { lost: true, ..Memory::default() };
+            if settled {
+                let mut engine = Engine::new(&config, memory);
+                engine.settle(at(NOW));
+                memory = engine.memory();
+            }
+            let mut engine = Engine::new(&config, memory.reset(at(NOW)));
+            assert_ne!(outcome(&mut engine, &packet(NOW - 5, MESSAGE, &keys(1)), at(NOW)), Ok(()));
+            assert_eq!(outcome(&mut engine, &packet(NOW, MESSAGE, &keys(1)), at(NOW)), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn a_reset_without_a_clock_forgets_the_floors_and_keeps_the_knocks() {
+    let mut engine = engine();
+    let honoured = packet(NOW, MESSAGE, &keys(1));
+    assert_eq!(outcome(&mut engine, &honoured, at(NOW)), Ok(()));
+    let memory = engine.memory().reset(at(7));
+    assert_eq!((memory.clock_floor, memory.newest.len(), memory.floors.len()), (0, 0, 0));
+    assert_eq!(outcome(&mut Engine::new(&one_stanza(), memory), &honoured, at(NOW)), Err(Reason::Replay));
+}

@@ -1,16 +1,16 @@
 //! `spa-knockd state`: what the daemon remembers of honoured knocks, and how to make it forget.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use argh::FromArgs;
 use serde::Serialize;
-use spa_knockd::daemon::journal::{self, Journal};
+use spa_knockd::daemon::clock::wall;
+use spa_knockd::daemon::journal::Journal;
+use spa_knockd::daemon::state::State;
 use spa_knockd::daemon::store::load;
-use spa_knockd::engine::Memory;
-use spa_knockd::replay::ReplayMemory;
+use spa_knockd::engine::BUILD_EPOCH;
 
 use super::{Failure, complain, places, say, say_json};
 
@@ -44,7 +44,7 @@ struct Show {
     json: bool,
 }
 
-/// forget all floors, after a clock that was wrongly in the future; knocks already seen stay refused
+/// bring the floors down to this machine's clock, after one that was wrongly in the future; older knocks stay refused
 #[derive(FromArgs)]
 #[argh(subcommand, name = "reset")]
 struct Reset {
@@ -109,23 +109,23 @@ fn reset(arguments: &Reset) -> Result<(), Failure> {
     let places = places(arguments.state_dir.as_ref(), arguments.run_dir.as_ref());
     let _lock = places.lock()?;
     let found = load(&places);
-    let mut replay = ReplayMemory::default();
-    for entry in found.memory.replay.entries() {
-        // It came from a memory of the same size.
-        let _ = replay.remember(entry);
+    let clock = wall();
+    let memory = found.memory.reset(clock);
+    let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+    let path = places.state_file();
+    let mut newest = memory.newest.clone();
+    for (stanza, &floor) in &memory.floors {
+        newest.entry(stanza.clone()).and_modify(|newest| *newest = floor.max(*newest)).or_insert(floor);
     }
-    let memory = Memory { replay, ..Memory::default() };
-    remove(&places.state_file())?;
-    if places.run.join(journal::FILE).exists() {
-        let path = places.journal_file();
-        Journal::create(&path, &memory).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    say("The floors are forgotten; knocks already seen stay refused. Start the service again.\n")
-}
-
-fn remove(path: &Path) -> Result<(), Failure> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(format!("{}: {error}", path.display())),
-        _ => Ok(()),
-    }
+    let state = State::new(memory.clock_floor, newest, String::new(), 0);
+    state.write(&path).map_err(|error| failed(&path, error))?;
+    let path = places.journal_file();
+    Journal::create(&path, &memory).map_err(|error| failed(&path, error))?;
+    say(if clock.unix < BUILD_EPOCH {
+        "The clock is not set, so the floors are forgotten; knocks seen since the last boot stay refused. Start the \
+         service again.\n"
+    } else {
+        "What was ahead of this machine's clock is brought down to it; older knocks stay refused. Start the service \
+         again.\n"
+    })
 }

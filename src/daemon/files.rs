@@ -2,15 +2,38 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Makes a directory that only its owner may enter, with its parents, where it is missing.
+use rustix::fs::{Mode, OFlags};
+
+/// Makes a directory that only its owner may enter, where it is missing; and the way to it, which others may go,
+/// because the owner will not be the one who made it.
 ///
 /// # Errors
 /// What the system says.
 pub fn make_private_directory(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
+    }
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Opens a file of ours in a directory that may belong to somebody less trusted than this process, and makes it
+/// where `make` is set. What it holds stays as it is.
+///
+/// # Errors
+/// What the system says, and [`io::ErrorKind::InvalidInput`] for anything but a regular file with this one name: a
+/// link would turn what root does here against a file of somebody else.
+pub fn open_own(path: &Path, make: bool) -> io::Result<File> {
+    let wanted = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let flags = if make { wanted | OFlags::CREATE } else { wanted };
+    let file = File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?);
+    let found = file.metadata()?;
+    if !found.is_file() || found.nlink() != 1 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file, or has other names; remove it"));
+    }
+    Ok(file)
 }
 
 /// Writes `content` beside `path` with mode 0600, brings it to the disk, and puts it in the place of `path`;
@@ -63,6 +86,42 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn only_the_directory_itself_is_private_not_the_way_to_it() {
+        let above = std::env::temp_dir().join(format!("spa-way-{}", std::process::id()));
+        let directory = above.join("etc").join("state");
+        make_private_directory(&directory).unwrap();
+        make_private_directory(&directory).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&directory), 0o700);
+        assert_eq!((mode(&above) & 0o500, mode(&above) & 0o011), (0o500, 0o011));
+        assert_eq!(mode(&above.join("etc")), mode(&above));
+        fs::remove_dir_all(&above).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_our_own_is_neither_a_link_nor_something_special() {
+        let directory = std::env::temp_dir().join(format!("spa-links-{}", std::process::id()));
+        make_private_directory(&directory).unwrap();
+        let at = |name: &str| directory.join(name);
+        fs::write(at("precious"), "of somebody else").unwrap();
+        std::os::unix::fs::symlink(at("precious"), at("symlink")).unwrap();
+        std::os::unix::fs::symlink(at("nowhere"), at("dangling")).unwrap();
+        fs::hard_link(at("precious"), at("hardlink")).unwrap();
+        fs::create_dir(at("directory")).unwrap();
+        let socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        for name in ["symlink", "dangling", "hardlink", "directory", "socket"] {
+            assert!(open_own(&at(name), true).is_err(), "{name}");
+            assert!(open_own(&at(name), false).is_err(), "{name}");
+        }
+        drop(socket);
+        assert!(open_own(&at("new"), false).is_err());
+        assert!(open_own(&at("new"), true).is_ok());
+        assert!(open_own(&at("new"), false).is_ok());
+        assert!(!at("nowhere").exists());
         fs::remove_dir_all(&directory).unwrap();
     }
 

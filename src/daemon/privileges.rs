@@ -1,7 +1,7 @@
 //! From root to a user that may capture and change the firewall, and nothing else.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{chown, fchown};
 use std::path::Path;
 
 use rustix::io;
@@ -10,6 +10,10 @@ use rustix::thread::{
     CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities,
     set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
+
+use super::files::open_own;
+use super::store::LOCK;
+use super::{journal, state};
 
 /// The user and group where the named user does not exist.
 pub const FALLBACK_ID: u32 = 62_201;
@@ -43,14 +47,14 @@ impl User {
         self.known
     }
 
-    /// Hands a directory and the files in it over to the user, so that it can write there without rights.
+    /// Hands a directory and our files in it over to the user, so that it can write there without rights. The
+    /// directory may be the user's since an earlier start, who could have put links in the place of the files.
     pub fn hand_over(self, directory: &Path) {
         // What cannot be handed over shows as a file that cannot be written, and is reported there.
         let _ = chown(directory, Some(self.uid), Some(self.gid));
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                let _ = chown(entry.path(), Some(self.uid), Some(self.gid));
-            }
+        for name in [journal::FILE, state::FILE, LOCK] {
+            let _ =
+                open_own(&directory.join(name), false).and_then(|file| fchown(file, Some(self.uid), Some(self.gid)));
         }
     }
 

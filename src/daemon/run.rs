@@ -91,14 +91,17 @@ pub fn run(config: &Config, options: &Options) -> Result<(), String> {
     let guard = (config.main.firewall == FirewallMode::Standalone)
         .then(|| Guard { interfaces: devices.clone(), protect: config.main.protect.clone() });
     let firewall = Firewall::open(config.main.firewall, guard, since_boot()).map_err(|error| error.to_string())?;
-    let found = load(&options.places);
     give_up_root(options)?;
+    let found = load(&options.places);
     for warning in &found.warnings {
         log::warn!("{warning}");
     }
     let mut engine = Engine::new(config, found.memory);
     engine.settle(wall());
-    let store = Store::open(options.places.clone(), &engine);
+    let mut store = Store::open(options.places.clone(), &engine);
+    if found.unsaved {
+        store.honoured(since_boot());
+    }
     let mut door = Door {
         engine,
         store,

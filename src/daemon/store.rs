@@ -1,13 +1,14 @@
 //! What outlives the process: the journal in the run directory and the state file in the state directory.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::boot;
-use super::files::make_private_directory;
+use super::files::{make_private_directory, open_own};
 use super::journal::{self, Journal};
 use super::state::{self, State};
 use crate::engine::{Engine, Memory};
@@ -18,7 +19,10 @@ use crate::replay::Entry;
 const STATE_DELAY: Duration = Duration::from_millis(500);
 
 /// The lock that keeps two daemons, or a daemon and `state reset`, from one run directory.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
+
+/// What the system says of a symbolic link that is not to be followed.
+const LOOP: i32 = rustix::io::Errno::LOOP.raw_os_error();
 
 /// Where the two files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,13 +49,19 @@ impl Places {
     /// Makes both directories and takes the lock; `None` where the run directory cannot be written.
     ///
     /// # Errors
-    /// One line, where another process holds the lock.
+    /// One line, where another process holds the lock or a link stands in its place.
     pub fn lock(&self) -> Result<Option<File>, String> {
         // A directory that cannot be made shows as a file that cannot be written, and is reported there.
         let _ = make_private_directory(&self.state);
         let _ = make_private_directory(&self.run);
-        let Ok(lock) = File::create(self.run.join(LOCK)) else {
-            return Ok(None);
+        let path = self.run.join(LOCK);
+        let lock = match open_own(&path, true) {
+            Ok(lock) => lock,
+            // Too many links: a symbolic one stands in its place.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput || error.raw_os_error() == Some(LOOP) => {
+                return Err(format!("{}: {error}", path.display()));
+            }
+            Err(_) => return Ok(None),
         };
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| format!("{}: another spa-knockd uses this directory; stop it first", self.run.display()))?;
@@ -66,6 +76,9 @@ pub struct Found {
     pub memory: Memory,
     /// What a person should know, one line each.
     pub warnings: Vec<String>,
+    /// Whether the state file lacks what the journal knows, or cannot know: the last process could not write it any
+    /// more.
+    pub unsaved: bool,
 }
 
 /// Reads both files and joins what they say.
@@ -91,6 +104,10 @@ pub fn load(places: &Places) -> Found {
     let journal = journal.unwrap_or_default();
     let same_boot = journal.boot != boot::UNKNOWN && journal.boot == boot::id();
     let mut memory = journal.memory;
+    let known = |stanza: &String, unix: &u64| state.newest.get(stanza).is_some_and(|newest| newest >= unix);
+    let unsaved = damaged
+        || memory.clock_floor > state.clock_floor
+        || !memory.newest.iter().all(|(stanza, unix)| known(stanza, unix));
     memory.clock_floor = memory.clock_floor.max(state.clock_floor);
     for (stanza, unix) in state.newest {
         let newest = memory.newest.entry(stanza).or_default();
@@ -113,7 +130,8 @@ pub fn load(places: &Places) -> Found {
             state_file.display(),
         ));
     }
-    Found { memory, warnings }
+    let unsaved = unsaved || memory.lost;
+    Found { memory, warnings, unsaved }
 }
 
 /// The open journal, and when the state file is due.
@@ -166,7 +184,8 @@ impl Store {
         }
     }
 
-    /// Takes note that a knock was honoured: the state file is due soon.
+    /// Takes note that a knock was honoured, by this process or just before the end of the last one: the state file
+    /// is due soon.
     pub fn honoured(&mut self, now: Duration) {
         self.state_due.get_or_insert(now.saturating_add(STATE_DELAY));
     }
@@ -185,6 +204,10 @@ impl Store {
             return;
         }
         self.state_due = None;
+        if engine.is_lost() {
+            // A sound file would vouch for what is not known.
+            return;
+        }
         let (journal, knocks) = self.journal.as_ref().map_or(("", 0), Journal::position);
         let (clock_floor, newest) = engine.floors();
         let path = self.places.state_file();
@@ -215,6 +238,85 @@ impl Store {
 }
 
 /// The line for a journal that cannot be written.
-fn cannot_write(path: &Path, error: &std::io::Error) -> String {
+fn cannot_write(path: &Path, error: &io::Error) -> String {
     format!("{}: cannot write the journal: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const CONFIG: &[u8] = b"config spa-knockd 'main'\n\toption enabled '1'\n\tlist device 'eth0'\n\
+        config access 'alice'\n\toption key 'OpenSesame-2024'\n\toption hmac_key 'Hm@cSecret-77-x'\n\
+        \tlist open 'tcp/22'\n";
+
+    fn places(name: &str) -> Places {
+        let directory = std::env::temp_dir().join(format!("spa-store-{name}-{}", std::process::id()));
+        Places { state: directory.join("state"), run: directory.join("run") }
+    }
+
+    fn remove(places: &Places) {
+        fs::remove_dir_all(places.run.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn the_lock_is_held_once_and_harms_no_file_that_a_link_names() {
+        let places = places("lock");
+        let held = places.lock().unwrap();
+        assert!(held.is_some());
+        assert!(places.lock().unwrap_err().contains("another spa-knockd"));
+        drop(held);
+        let precious = places.state.join("precious");
+        fs::write(&precious, "of somebody else").unwrap();
+        let lock = places.run.join(LOCK);
+        for symbolic in [false, true] {
+            fs::remove_file(&lock).unwrap();
+            if symbolic { std::os::unix::fs::symlink(&precious, &lock) } else { fs::hard_link(&precious, &lock) }
+                .unwrap();
+            assert!(places.lock().is_err());
+            assert_eq!(fs::read_to_string(&precious).unwrap(), "of somebody else");
+        }
+        remove(&places);
+    }
+
+    #[test]
+    fn what_a_killed_process_could_not_save_is_saved_by_the_next() {
+        let places = places("killed");
+        let _lock = places.lock().unwrap();
+        let config = crate::config::parse(CONFIG, "test").unwrap().config;
+        let mut memory = Memory { clock_floor: 5, ..Memory::default() };
+        memory.newest.insert("alice".to_owned(), 5000);
+        drop(Journal::create(&places.journal_file(), &memory).unwrap());
+
+        let found = load(&places);
+        assert!(found.unsaved);
+        let engine = Engine::new(&config, found.memory);
+        let mut store = Store::open(places.clone(), &engine);
+        store.honoured(Duration::ZERO);
+        store.save(None, &engine);
+        fs::remove_file(places.journal_file()).unwrap();
+        let found = load(&places);
+        assert_eq!(found.memory.floors.get("alice"), Some(&5000), "a reboot took the journal");
+        assert!(!found.unsaved);
+
+        fs::write(places.state_file(), "junk").unwrap();
+        assert!(load(&places).unsaved);
+        remove(&places);
+    }
+
+    #[test]
+    fn a_memory_that_is_still_lost_leaves_its_mark_in_the_damaged_state_file() {
+        let places = places("mark");
+        let _lock = places.lock().unwrap();
+        fs::write(places.state_file(), "junk").unwrap();
+        let config = crate::config::parse(CONFIG, "test").unwrap().config;
+        let engine = Engine::new(&config, load(&places).memory);
+        let mut store = Store::open(places.clone(), &engine);
+        store.honoured(Duration::ZERO);
+        store.save(None, &engine);
+        fs::remove_file(places.journal_file()).unwrap();
+        assert!(load(&places).memory.lost);
+        remove(&places);
+    }
 }

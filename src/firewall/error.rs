@@ -79,7 +79,10 @@ impl fmt::Display for FirewallError {
             Self::Answer(what) => write!(f, "the kernel's answer cannot be used: {what}"),
             Self::Opening(what) => write!(f, "cannot be granted: {what}"),
             Self::Interface(name) => {
-                write!(f, "interface name {name:?} cannot be guarded: 1 to 15 letters, digits or any of . _ - @ :")
+                write!(
+                    f,
+                    "interface name {name:?} cannot be guarded: name each one, with 1 to 15 letters, digits or any of . _ - @ :"
+                )
             }
         }
     }

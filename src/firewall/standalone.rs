@@ -39,8 +39,10 @@ impl Guard {
     /// # Errors
     /// The first name that is empty, too long for the kernel, or that nft would not read as it is.
     pub fn check(&self) -> Result<(), FirewallError> {
+        // The capture's name for all devices at once is no interface: its rule would guard nothing.
         let fits = |name: &&String| {
-            (1..expr::INTERFACE).contains(&name.len())
+            *name != "any"
+                && (1..expr::INTERFACE).contains(&name.len())
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@:".contains(&byte))
         };
         match self.interfaces.iter().find(|name| !fits(name)) {
@@ -129,7 +131,7 @@ mod tests {
         for name in ["eth0.2", "pppoe-wan", "wlan0_1", "veth@if2", "fifteen-letters"] {
             assert_eq!(guard(name).check(), Ok(()), "{name}");
         }
-        for name in ["", "sixteen-letters-", "eth*", "a\"b", "a b", "a\\b", "a/b", "a\nb"] {
+        for name in ["", "sixteen-letters-", "eth*", "a\"b", "a b", "a\\b", "a/b", "a\nb", "any"] {
             assert_eq!(guard(name).check(), Err(FirewallError::Interface(name.into())));
         }
     }
