@@ -82,7 +82,7 @@ fn the_version_is_that_of_the_package() {
 
 #[test]
 fn a_wrong_command_line_is_exit_status_2() {
-    for words in [&["nonsense"][..], &[], &["explain", "--proto", "sctp", "x"], &["run", "--nonsense"]] {
+    for words in [&["nonsense"][..], &[], &["explain"], &["explain", "--proto", "sctp", "x"], &["run", "--nonsense"]] {
         let out = Command::new(env!("CARGO_BIN_EXE_spa-knockd")).args(words).output().unwrap();
         assert_eq!(out.status.code(), Some(2), "{words:?}");
         assert!(out.stdout.is_empty() && !out.stderr.is_empty(), "{words:?}");

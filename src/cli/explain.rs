@@ -102,10 +102,14 @@ fn transport(text: &str) -> Result<Transport, String> {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.pcap.is_some() != arguments.payload.is_empty() {
-        return Err("give payload files, or one --pcap FILE".to_owned());
+impl Arguments {
+    /// Whether there is something to explain: payload files, or a capture file.
+    pub(super) fn is_complete(&self) -> bool {
+        self.pcap.is_some() == self.payload.is_empty()
     }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = load_config(&arguments.config)?;
     let filter = Filter::new(&config.main.ports, &config.main.transports);
     let mut engine = Engine::new(&config, Memory::default());

@@ -78,6 +78,12 @@ pub(crate) fn main() -> ExitCode {
         complain("name a command; `spa-knockd --help` lists them");
         return ExitCode::from(2);
     };
+    if let Command::Explain(arguments) = &command
+        && !arguments.is_complete()
+    {
+        complain("explain: give payload files, or one --pcap FILE");
+        return ExitCode::from(2);
+    }
     finish(match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -83,7 +83,10 @@ pub fn run(config: &Config, options: &Options) -> Result<(), String> {
     let filter = Filter::new(&config.main.ports, &config.main.transports);
     let mut signals = Signals::listen().map_err(|error| format!("signals: {error}"))?;
     let mut ears = Vec::with_capacity(devices.len());
-    for device in devices {
+    for (index, device) in devices.iter().enumerate() {
+        if devices.iter().take(index).any(|earlier| earlier == device) {
+            continue;
+        }
         let live = Live::open(device, config.main.ring_kib, &filter).map_err(|error| error.to_string())?;
         ears.push(Ear { device: device.clone(), live: Some(live), reopen_at: Duration::ZERO });
     }
@@ -209,7 +212,8 @@ impl Ear {
         live.drain(TURN, |captured| door.knocked(captured)).unwrap_or_else(|error| {
             log::warn!("{error}; the capture is opened again as soon as that works");
             self.live = None;
-            self.reopen_at = since_boot();
+            // A device that opens and fails at once must not be tried without a pause.
+            self.reopen_at = self.reopen_at.max(since_boot());
             0
         })
     }
@@ -224,6 +228,7 @@ impl Ear {
             Ok(live) => {
                 log::warn!("{}: capturing again", self.device);
                 self.live = Some(live);
+                self.reopen_at = now.saturating_add(REOPEN_AFTER);
             }
             Err(error) => {
                 log::debug!("{error}");
