@@ -7,6 +7,7 @@ use super::fault::Complaint;
 use super::main_section::{port, seconds};
 use super::section::Options;
 use super::{Access, Open, date, key};
+use crate::knock::fwknop::fields::is_user;
 use crate::limits::USERNAME_MAX;
 use crate::net::{Port, Prefix};
 
@@ -152,6 +153,12 @@ fn username(text: &str) -> Result<String, Complaint> {
     if text.len() > USERNAME_MAX {
         return Err(Complaint::new(
             format!("is longer than {USERNAME_MAX} bytes, which no packet can carry"),
+            "write the user name that the client sends",
+        ));
+    }
+    if !is_user(text) {
+        return Err(Complaint::new(
+            r#"has a character that no packet can carry: one of " / \ [ ] : ; | = , + * ? < >, or none of ASCII's"#,
             "write the user name that the client sends",
         ));
     }

@@ -16,6 +16,8 @@ fn faults_of_an_access_section() {
         ("option hmac_digest 'sha224'", "hmac_digest", "sha3_256"),
         ("option require_source_address '2'", "require_source_address", "must be 1 or 0"),
         ("option require_username 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'", "require_username", "48 bytes"),
+        ("option require_username 'office\\bob'", "require_username", "no packet can carry"),
+        ("option require_username 'zoë'", "require_username", "no packet can carry"),
         ("option prefix_v4 '7'", "prefix_v4", "8 to 32"),
         ("option prefix_v4 '33'", "prefix_v4", "8 to 32"),
         ("option prefix_v6 '15'", "prefix_v6", "16 to 128"),
