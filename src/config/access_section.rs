@@ -7,6 +7,7 @@ use super::fault::Complaint;
 use super::main_section::{port, seconds};
 use super::section::Options;
 use super::{Access, Open, date, key};
+use crate::knock::fwknop::fields::is_user;
 use crate::limits::USERNAME_MAX;
 use crate::net::{Port, Prefix};
 
@@ -125,8 +126,16 @@ fn network(text: &str) -> Result<Prefix, Complaint> {
     if text.starts_with('!') {
         return Err(Complaint::new("there is no negation", "name the networks that may knock"));
     }
-    text.parse()
-        .map_err(|problem| Complaint::new(problem, "write for example 'any', '203.0.113.0/24' or '2001:db8::/32'"))
+    let network: Prefix = text
+        .parse()
+        .map_err(|problem| Complaint::new(problem, "write for example 'any', '203.0.113.0/24' or '2001:db8::/32'"))?;
+    match network.address() {
+        IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => Err(Complaint::new(
+            "is IPv4 in the dress of IPv6, which no packet wears",
+            "write the IPv4 network, for example '203.0.113.0/24'",
+        )),
+        _ => Ok(network),
+    }
 }
 
 fn restricted(text: &str) -> Result<Port, Complaint> {
@@ -152,6 +161,12 @@ fn username(text: &str) -> Result<String, Complaint> {
     if text.len() > USERNAME_MAX {
         return Err(Complaint::new(
             format!("is longer than {USERNAME_MAX} bytes, which no packet can carry"),
+            "write the user name that the client sends",
+        ));
+    }
+    if !is_user(text) {
+        return Err(Complaint::new(
+            r#"has a character that no packet can carry: one of " / \ [ ] : ; | = , + * ? < >, or none of ASCII's"#,
             "write the user name that the client sends",
         ));
     }

@@ -100,3 +100,20 @@ fn what_changes_nobodys_access_is_at_most_a_note() {
         assert!(imported.uci.contains(&format!("\n# {note}")), "{}", imported.uci);
     }
 }
+
+#[test]
+fn the_chains_of_the_shipped_sample_are_no_mistake() {
+    let chain = |name: &str, target: &str, table: &str, from: &str, own: &str| {
+        format!("IPT_{name}_ACCESS  {target}, {table}, {from}, 1, FWKNOP_{own}, 1;\n")
+    };
+    let server = [
+        chain("INPUT", "ACCEPT", "filter", "INPUT", "INPUT"),
+        chain("OUTPUT", "ACCEPT", "filter", "OUTPUT", "OUTPUT"),
+        chain("FORWARD", "ACCEPT", "filter", "FORWARD", "FORWARD"),
+        chain("DNAT", "DNAT", "nat", "PREROUTING", "PREROUTING"),
+        chain("SNAT", "SNAT", "nat", "POSTROUTING", "POSTROUTING"),
+        chain("MASQUERADE", "MASQUERADE", "nat", "POSTROUTING", "MASQUERADE"),
+    ];
+    let imported = both(&access(), &server.concat()).unwrap();
+    assert_eq!(configuration(&imported).main.ports, [62_201..=62_201]);
+}

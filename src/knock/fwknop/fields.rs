@@ -218,7 +218,7 @@ pub(super) fn write(fields: &Fields) -> Zeroizing<String> {
 }
 
 /// Whether a user name holds only what fwknop allows in one; its length is not judged.
-pub(super) fn is_user(user: &str) -> bool {
+pub(crate) fn is_user(user: &str) -> bool {
     !user.is_empty() && user.bytes().all(|byte| matches!(byte, b' '..=b'~') && !br#""/\[]:;|=,+*?<>"#.contains(&byte))
 }
 
