@@ -59,13 +59,31 @@ impl Complaint {
     }
 }
 
-/// A file's text for a message: control characters escaped, cut to 64 characters.
+/// A file's text for a message: control characters escaped, cut to 64 characters, and without anything that could
+/// be a key that slipped into the wrong line.
 pub(crate) fn printable(bytes: &[u8]) -> String {
     const LONGEST: usize = 64;
     let text = String::from_utf8_lossy(bytes);
+    let text = without_keys(&text);
     let mut shown: String = text.chars().take(LONGEST).flat_map(char_shown).collect();
     if text.chars().nth(LONGEST).is_some() {
         shown.push('…');
+    }
+    shown
+}
+
+/// The text with each long run of base64 characters replaced by an ellipsis: no other value has such a run.
+fn without_keys(text: &str) -> String {
+    const KEY_LIKE: usize = 20;
+    let is_base64 = |character: char| character.is_ascii_alphanumeric() || "+/=".contains(character);
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let base64 = is_base64(first);
+        let end = rest.find(|character| is_base64(character) != base64).unwrap_or(rest.len());
+        let (run, behind) = rest.split_at(end);
+        shown.push_str(if base64 && run.len() >= KEY_LIKE { "…" } else { run });
+        rest = behind;
     }
     shown
 }
@@ -84,8 +102,15 @@ mod tests {
     #[test]
     fn values_are_shown_without_control_characters_and_cut() {
         assert_eq!(printable(b"a\nb\x1b[1m\xff"), "a\\nb\\u{1b}[1m\u{fffd}");
-        assert_eq!(printable(&[b'x'; 65]).chars().count(), 65);
-        assert!(printable(&[b'x'; 65]).ends_with('…'));
-        assert_eq!(printable(&[b'x'; 64]), "x".repeat(64));
+        assert_eq!(printable(&[b'-'; 65]).chars().count(), 65);
+        assert!(printable(&[b'-'; 65]).ends_with('…'));
+        assert_eq!(printable(&[b'-'; 64]), "-".repeat(64));
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_line_is_not_shown() {
+        let shown = printable(b"ANYRKEY_BASE64 HmUuwVLQv81lGQ/8YEwJM9BCM4HeJsgtnLJVzBJMMGw=");
+        assert_eq!(shown, "ANYRKEY_BASE64 …");
+        assert_eq!(printable(b"2001:db8:1111:2222:3333:4444:5555:6666"), "2001:db8:1111:2222:3333:4444:5555:6666");
     }
 }
