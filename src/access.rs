@@ -67,6 +67,8 @@ pub struct Grant {
 pub struct Surroundings<'a> {
     /// The longest life of any grant, in seconds.
     pub max_timeout: u32,
+    /// Stands in for the packet's source where the knock names no address: what a trusted proxy said.
+    pub forwarded_for: Option<IpAddr>,
     /// Whether an address is one of the router's own.
     pub is_own: &'a dyn Fn(IpAddr) -> bool,
 }
@@ -132,7 +134,7 @@ fn source_address(
         AllowAddress::PacketSource if access.require_source_address => {
             return Err(Reason::SourceAddressRequired);
         }
-        AllowAddress::PacketSource => datagram.source,
+        AllowAddress::PacketSource => surroundings.forwarded_for.unwrap_or(datagram.source),
         AllowAddress::Address(address) => address,
     };
     if address.is_ipv6() && datagram.source.is_ipv4() {
