@@ -249,6 +249,41 @@ fn accepted(id: &str, expected: &Value, said: &Value) {
 }
 
 #[test]
+fn captured_tells_what_the_capture_or_the_listener_would_hear() {
+    let scratch = Scratch::new("captured");
+    let said = |main: &str, packet: &[&str], length: usize| {
+        let key = "HmUuwVLQv81lGQ/8YEwJM9BCM4HeJsgtnLJVzBJMMGw=";
+        let config = format!(
+            "config spa-knockd 'main'\n\toption enabled '1'\n\tlist device 'wan'\n{main}\n\
+             config access 'alice'\n\toption key_base64 '{key}'\n\tlist open 'tcp/22'\n"
+        );
+        let (config, payload) = (scratch.write("config", config), scratch.write("payload", vec![b'A'; length]));
+        let arguments = [&["explain", "--json", "--config", text(&config)], packet, &[text(&payload)]].concat();
+        let out = spa_knockd(&arguments);
+        let said: Value = serde_json::from_slice(&out.stdout).unwrap();
+        said["captured"].as_bool().unwrap()
+    };
+    let (http, listen) = ("\tlist transport 'http'\n", "\toption tcp_listen '443'\n");
+    for (main, packet, length, captured) in [
+        ("", &["--proto", "udp"][..], 200, true),
+        ("", &["--proto", "tcp"], 200, false),
+        ("", &["--proto", "icmp"], 200, false),
+        ("\tlist transport 'icmp'\n", &["--proto", "icmp"], 200, true),
+        (http, &["--proto", "tcp"], 200, true),
+        (http, &["--proto", "udp"], 200, false),
+        (http, &["--proto", "tcp"], 139, false),
+        (http, &["--proto", "tcp"], 1501, false),
+        (http, &["--proto", "tcp", "--dport", "443"], 200, false),
+        (listen, &["--proto", "tcp", "--dport", "443"], 200, true),
+        (listen, &["--proto", "udp", "--dport", "443"], 200, false),
+        (listen, &["--proto", "tcp"], 200, false),
+        (listen, &["--proto", "udp"], 200, true),
+    ] {
+        assert_eq!(said(main, packet, length), captured, "{main} {packet:?} {length}");
+    }
+}
+
+#[test]
 fn what_a_later_version_honours_is_refused_by_its_name() {
     let scratch = Scratch::new("later");
     let vectors = vectors(None);

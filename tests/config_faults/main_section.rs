@@ -60,4 +60,7 @@ fn faults_of_main() {
     }
     let many: String = (1..=33).map(|port| format!("list port '{port}'\n")).collect();
     demand(&keyed("").replace("list network 'wan'", &many), Some(35), Some("port"), "more than 32");
+    let guarded = keyed("")
+        .replace("list network 'wan'", "list network 'wan'\n\toption firewall 'standalone'\n\toption tcp_listen '22'");
+    demand(&guarded, Some(1), None, "guards tcp/22");
 }
