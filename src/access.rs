@@ -1,14 +1,15 @@
 //! May this knock have that? A stanza's policy turns a genuine, fresh knock into a grant.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::capture::Datagram;
 use crate::config::{Access, Open};
 use crate::knock::fwknop::fields::Fields;
 use crate::knock::fwknop::message::{AllowAddress, Request, RequestKind};
-use crate::net::{Port, Prefix, is_forbidden};
+use crate::net::{Port, Prefix, Proto, is_forbidden};
 use crate::reason::Reason;
 
 /// One door: who may reach which port, and at which address.
@@ -22,13 +23,42 @@ pub struct Opening {
     pub port: Port,
 }
 
+/// How a forwarded connection's source address is translated, so that answers come back this way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Snat {
+    /// To the address of the device by which it leaves.
+    Masquerade,
+    /// To this address.
+    Address(Ipv4Addr),
+}
+
+/// A way to a host behind the router, or to another port of the router itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Forward {
+    /// Who may come in.
+    pub source: IpAddr,
+    /// The protocol.
+    pub proto: Proto,
+    /// The port that the outside connects to and that is translated to `to` (destination NAT, IPv4 only); without
+    /// it the outside connects to `to` itself.
+    pub outside: Option<NonZeroU16>,
+    /// The service, of the source's family.
+    pub to: SocketAddr,
+    /// Whether every protocol and port of the host may be reached, not just this service (`FORWARD_ALL`).
+    pub all: bool,
+    /// Source NAT, IPv4 only.
+    pub snat: Option<Snat>,
+}
+
 /// What a knock earned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The stanza that granted it; the comment of the set elements.
     pub access: Arc<str>,
-    /// The doors, all with the same life; at least one, without repetition.
+    /// The doors, all with the same life, without repetition; none only where there are forwards.
     pub openings: Vec<Opening>,
+    /// The ways through, with the same life, without repetition.
+    pub forwards: Vec<Forward>,
     /// How long the doors stay open, in seconds.
     pub timeout: u32,
 }
@@ -37,6 +67,8 @@ pub struct Grant {
 pub struct Surroundings<'a> {
     /// The longest life of any grant, in seconds.
     pub max_timeout: u32,
+    /// Stands in for the packet's source where the knock names no address: what a trusted proxy said.
+    pub forwarded_for: Option<IpAddr>,
     /// Whether an address is one of the router's own.
     pub is_own: &'a dyn Fn(IpAddr) -> bool,
 }
@@ -86,6 +118,7 @@ pub fn judge(
     Ok(Grant {
         access: Arc::clone(name),
         openings,
+        forwards: Vec::new(),
         timeout: lifetime(access, fields.client_timeout).min(surroundings.max_timeout),
     })
 }
@@ -101,7 +134,7 @@ fn source_address(
         AllowAddress::PacketSource if access.require_source_address => {
             return Err(Reason::SourceAddressRequired);
         }
-        AllowAddress::PacketSource => datagram.source,
+        AllowAddress::PacketSource => surroundings.forwarded_for.unwrap_or(datagram.source),
         AllowAddress::Address(address) => address,
     };
     if address.is_ipv6() && datagram.source.is_ipv4() {

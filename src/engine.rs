@@ -9,12 +9,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::access::{Grant, Surroundings, judge};
-use crate::capture::Datagram;
+use crate::capture::{Datagram, Transport};
 use crate::config::{Access, Config};
 use crate::knock::fwknop::fields::Fields;
+use crate::knock::fwknop::http::{self, Http};
 use crate::knock::fwknop::text::SpaText;
 use crate::knock::fwknop::verify::{Opened, Sealed, Verifier};
-use crate::limits::STANZAS_MAX;
+use crate::limits::{PACKET_MAX, STANZAS_MAX};
 use crate::reason::Reason;
 use crate::replay::{Entry, ReplayMemory};
 
@@ -103,6 +104,7 @@ struct Stanza {
 /// The sans-IO core of the daemon, of `explain`, of the tests and of the benchmarks.
 pub struct Engine {
     stanzas: Vec<Stanza>,
+    http: Option<Http>,
     max_age: u64,
     max_timeout: u32,
     replay: ReplayMemory,
@@ -151,6 +153,7 @@ impl Engine {
         let (removed, removed_floors) = (gone(memory.newest), gone(memory.floors));
         Self {
             stanzas,
+            http: config.main.http,
             max_age: config.main.max_age,
             max_timeout: config.main.max_timeout,
             replay: memory.replay,
@@ -231,7 +234,22 @@ impl Engine {
         each: &mut Listener<'_>,
     ) -> Verdict {
         let mut verdict = Verdict { outcome: Err(Reason::Size), access: None, fields: None, entry: None };
-        let text = match SpaText::parse(datagram.payload) {
+        let mut room;
+        let (mut payload, mut forwarded_for) = (datagram.payload, None);
+        if let Some(http) = self.http
+            && datagram.transport == Transport::Tcp
+            && http::is_request(payload)
+        {
+            room = [0; PACKET_MAX];
+            match http.undress(payload, &mut room) {
+                Ok(undressed) => (payload, forwarded_for) = (undressed.text, undressed.forwarded_for),
+                Err(reason) => {
+                    verdict.outcome = Err(reason);
+                    return verdict;
+                }
+            }
+        }
+        let text = match SpaText::parse(payload) {
             Ok(text) => text,
             Err(reason) => {
                 verdict.outcome = Err(reason);
@@ -239,7 +257,7 @@ impl Engine {
             }
         };
         self.settle(clock);
-        let surroundings = Surroundings { max_timeout: self.max_timeout, is_own };
+        let surroundings = Surroundings { max_timeout: self.max_timeout, forwarded_for, is_own };
         let mut furthest = None;
         for index in 0..self.stanzas.len() {
             let attempt = self.consider(index, &text, datagram, clock, &surroundings, &mut verdict.entry);

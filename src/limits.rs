@@ -72,6 +72,12 @@ pub const SET_SIZE: u32 = 16_384;
 /// Elements that a set for widened sources holds, as the set declarations say.
 pub const WIDENED_SET_SIZE: u32 = 1_024;
 
+/// Connections that the TCP listener keeps at once; the oldest makes room for another one.
+pub const CONNECTIONS_MAX: usize = 16;
+
+/// Seconds that the TCP listener waits for the end of what a client says: fwknop's says it all at once.
+pub const CONNECTION_DEADLINE: u64 = 2;
+
 /// IPv6 extension headers that are walked before a packet is refused.
 pub const EXTENSION_HEADERS_MAX: usize = 8;
 

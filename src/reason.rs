@@ -77,6 +77,9 @@ reasons! {
     Prefix = "prefix", Outer;
     /// The payload has a byte outside the base64 alphabet, padding, or bits that no encoder leaves.
     Base64 = "base64", Outer;
+    /// The payload is an HTTP request that is no knock: its data is shorter than a packet, or `User-Agent: Fwknop` is
+    /// missing and `any_user_agent` is 0.
+    Http = "http", Outer;
     /// The packet's source address is not in the stanza's `source` list.
     Source = "source", Gate;
     /// The packet's destination address is not in the stanza's `destination` list.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use spa_knockd::capture::Transport;
 use spa_knockd::config::options::{ACCESS, Known, MAIN};
 use spa_knockd::config::{Config, FirewallMode, Open, parse};
 
@@ -77,6 +78,7 @@ fn what_the_sample_shows_are_the_defaults() {
         "protect",
         "restrict",
         "expires",
+        "tcp_listen",
         "require_username",
         "next_",
         "option key ",
@@ -101,6 +103,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(main.networks, ["wan"]);
     assert_eq!((main.devices.len(), main.zones.len(), main.protect.len()), (0, 0, 0));
     assert_eq!((main.ports, main.max_age, main.max_timeout, main.ring_kib), (vec![62_201..=62_201], 120, 3600, 512));
+    assert_eq!((main.transports, main.http, main.tcp_listen), (vec![Transport::Udp], None, None));
     assert_eq!((main.firewall, main.log_level), (FirewallMode::Fw4, log::LevelFilter::Info));
     let alice = &access[0];
     let all = ["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];

@@ -27,19 +27,9 @@ const LATER: &[(&str, &str)] = &[
     ("shared-neg-114-nat-notb64", "ENABLE_IPT_FORWARDING"),
     ("shared-neg-116-nat-dash", "ENABLE_IPT_FORWARDING"),
     ("shared-neg-147-local-nat-off", "ENABLE_IPT_FORWARDING"),
-    ("shared-neg-150-http-ok11", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-151-http-lower", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-153-http-agent", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-154-http-post", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-159-http-replay", "ENABLE_SPA_OVER_HTTP"),
     ("shared-neg-301-nat-host-71", "ENABLE_IPT_FORWARDING"),
     ("shared-neg-302-nat-host-70", "ENABLE_IPT_FORWARDING"),
     ("shared-neg-303-nat-label-end", "ENABLE_IPT_FORWARDING"),
-    ("shared-neg-321-xff-used", "ENABLE_X_FORWARDED_FOR"),
-    ("shared-neg-322-xff-off", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-323-xff-bad", "ENABLE_X_FORWARDED_FOR"),
-    ("shared-neg-324-xff-message", "ENABLE_X_FORWARDED_FOR"),
-    ("shared-neg-325-xff-source", "ENABLE_X_FORWARDED_FOR"),
     ("shared-pos-02-type0-command", "ENABLE_CMD_EXEC"),
     ("shared-pos-03-type2-nat", "ENABLE_IPT_FORWARDING"),
     ("shared-pos-05-type4-nat-timeout", "ENABLE_IPT_FORWARDING"),
@@ -51,8 +41,6 @@ const LATER: &[(&str, &str)] = &[
     ("shared-pos-62-local-nat-N", "ENABLE_IPT_LOCAL_NAT"),
     ("shared-pos-67-command-special", "ENABLE_CMD_EXEC"),
     ("shared-pos-74-server-auth-timeout-nat", "ENABLE_IPT_FORWARDING"),
-    ("shared-pos-82-wire-http", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-pos-83-wire-http-agent", "ENABLE_SPA_OVER_HTTP"),
     ("shared-multi-09-cmd-second", "ENABLE_CMD_EXEC"),
 ];
 
@@ -74,6 +62,7 @@ fn reasons(stage: &str) -> &'static [&'static str] {
         "size" => &["size"],
         "prefix" => &["prefix"],
         "base64" => &["base64"],
+        "http" => &["http"],
         "source" => &["source"],
         "expired" => &["expired"],
         "hmac" => &["hmac"],
@@ -239,6 +228,9 @@ fn accepted(id: &str, expected: &Value, said: &Value) {
     if let Some(stanza) = expected["stanza"].as_u64() {
         assert_eq!(said["stanzas"].as_array().unwrap().len() as u64, stanza, "{id}: {said}");
     }
+    if let Some(source) = expected["rule_source"].as_str() {
+        assert_eq!(said["grants"][0]["source"], source, "{id}");
+    }
     let effect = &expected["effect"];
     if effect.is_null() {
         return;
@@ -253,6 +245,41 @@ fn accepted(id: &str, expected: &Value, said: &Value) {
         assert_eq!(grant["kind"], "input", "{id}");
         assert_eq!(grant["source"], effect["source"], "{id}");
         assert_eq!(grant["timeout"], effect["lifetime_seconds"], "{id}");
+    }
+}
+
+#[test]
+fn captured_tells_what_the_capture_or_the_listener_would_hear() {
+    let scratch = Scratch::new("captured");
+    let said = |main: &str, packet: &[&str], length: usize| {
+        let key = "HmUuwVLQv81lGQ/8YEwJM9BCM4HeJsgtnLJVzBJMMGw=";
+        let config = format!(
+            "config spa-knockd 'main'\n\toption enabled '1'\n\tlist device 'wan'\n{main}\n\
+             config access 'alice'\n\toption key_base64 '{key}'\n\tlist open 'tcp/22'\n"
+        );
+        let (config, payload) = (scratch.write("config", config), scratch.write("payload", vec![b'A'; length]));
+        let arguments = [&["explain", "--json", "--config", text(&config)], packet, &[text(&payload)]].concat();
+        let out = spa_knockd(&arguments);
+        let said: Value = serde_json::from_slice(&out.stdout).unwrap();
+        said["captured"].as_bool().unwrap()
+    };
+    let (http, listen) = ("\tlist transport 'http'\n", "\toption tcp_listen '443'\n");
+    for (main, packet, length, captured) in [
+        ("", &["--proto", "udp"][..], 200, true),
+        ("", &["--proto", "tcp"], 200, false),
+        ("", &["--proto", "icmp"], 200, false),
+        ("\tlist transport 'icmp'\n", &["--proto", "icmp"], 200, true),
+        (http, &["--proto", "tcp"], 200, true),
+        (http, &["--proto", "udp"], 200, false),
+        (http, &["--proto", "tcp"], 139, false),
+        (http, &["--proto", "tcp"], 1501, false),
+        (http, &["--proto", "tcp", "--dport", "443"], 200, false),
+        (listen, &["--proto", "tcp", "--dport", "443"], 200, true),
+        (listen, &["--proto", "udp", "--dport", "443"], 200, false),
+        (listen, &["--proto", "tcp"], 200, false),
+        (listen, &["--proto", "udp"], 200, true),
+    ] {
+        assert_eq!(said(main, packet, length), captured, "{main} {packet:?} {length}");
     }
 }
 

@@ -4,8 +4,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use spa_knockd::knock::fwknop::http::Http;
 use spa_knockd::knock::fwknop::keys::{DigestType, KeySet, Mode, Secret};
 use spa_knockd::knock::fwknop::{SpaText, Verifier, encode::seal};
+use spa_knockd::limits::PACKET_MAX;
 use spa_knockd::reason::Reason;
 
 thread_local! {
@@ -62,6 +64,23 @@ fn refusing_a_stranger_allocates_nothing() {
             let verifier = Verifier::new(&keys(mode, Some(kind)));
             assert_eq!(judge(&junk, &verifier), (Some(Reason::Hmac), 0), "{kind:?}");
         }
+    }
+}
+
+#[test]
+fn undressing_a_request_allocates_nothing() {
+    let http = Http { any_user_agent: false, trust_forwarded_for: true };
+    let data = "A-_a".repeat(50);
+    for (headers, good) in [
+        ("User-Agent: Fwknop\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n", true),
+        ("User-Agent: Fwknop\r\nX-Forwarded-For: 192.0.2.1.2\r\n", true),
+        ("User-Agent: curl\r\n\r\n", false),
+    ] {
+        let request = format!("GET /{data} HTTP/1.1\r\n{headers}");
+        let mut room = [0; PACKET_MAX];
+        let before = ALLOCATIONS.get();
+        let undressed = http.undress(request.as_bytes(), &mut room).is_ok();
+        assert_eq!((undressed, ALLOCATIONS.get() - before), (good, 0), "{headers}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is captured at all: the same question put to the kernel as a libpcap expression, and to a decoded datagram.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::link::{self, LinkType, ethertype, family, ppp, pppoe};
@@ -10,18 +11,14 @@ use crate::limits::{PACKET_MAX, PACKET_MIN, VLAN_TAGS_MAX};
 /// Port ranges that the kernel tells apart; of more than these it checks only the lowest and the highest port.
 const KERNEL_RANGES_MAX: usize = 16;
 
-/// The payload lengths that can be a knock, in bytes. TCP has no minimum: a knock may come in more than one segment.
-pub(super) fn payload_length(transport: Transport) -> RangeInclusive<usize> {
-    match transport {
-        Transport::Udp | Transport::Icmp => PACKET_MIN..=PACKET_MAX,
-        Transport::Tcp => 1..=PACKET_MAX,
-    }
-}
+/// The payload lengths that can be a knock, in bytes: it comes in one datagram, segment or message, whatever its dress.
+pub(super) const PAYLOAD: RangeInclusive<usize> = PACKET_MIN..=PACKET_MAX;
 
 /// Ports and transports that may carry a knock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     ports: Vec<RangeInclusive<u16>>,
+    tcp_ports: Vec<RangeInclusive<u16>>,
     transports: Vec<Transport>,
 }
 
@@ -32,17 +29,35 @@ impl Filter {
         let mut transports = transports.to_vec();
         transports.sort_unstable();
         transports.dedup();
-        Self { ports: merge(ports), transports }
+        let ports = merge(ports);
+        Self { tcp_ports: ports.clone(), ports, transports }
+    }
+
+    /// The same filter without one TCP port: a listener hears itself what comes there.
+    #[must_use]
+    pub fn without_tcp(mut self, port: u16) -> Self {
+        let around = |range: &RangeInclusive<u16>| {
+            let below = port.checked_sub(1).map(|last| *range.start()..=last.min(*range.end()));
+            let above = port.checked_add(1).map(|first| first.max(*range.start())..=*range.end());
+            [below, above]
+        };
+        let left: Vec<_> = self.tcp_ports.iter().flat_map(around).flatten().collect();
+        self.tcp_ports = merge(&left);
+        self
     }
 
     /// Whether a knock may come in this datagram: transport, destination port and payload length fit.
     #[must_use]
     pub fn matches(&self, datagram: &Datagram<'_>) -> bool {
-        let transport = datagram.transport;
-        self.transports.contains(&transport)
-            && payload_length(transport).contains(&datagram.payload.len())
-            && (transport == Transport::Icmp
-                || self.ports.iter().any(|range| range.contains(&datagram.destination_port)))
+        let among =
+            |ports: &[RangeInclusive<u16>]| ports.iter().any(|range| range.contains(&datagram.destination_port));
+        self.transports.contains(&datagram.transport)
+            && PAYLOAD.contains(&datagram.payload.len())
+            && match datagram.transport {
+                Transport::Udp => among(&self.ports),
+                Transport::Tcp => among(&self.tcp_ports),
+                Transport::Icmp => true,
+            }
     }
 
     /// The libpcap expression that lets through every frame of this link type that [`Filter::matches`].
@@ -56,11 +71,8 @@ impl Filter {
     /// the network card or the kernel has taken off a live frame is not missed: the frame looks untagged then.
     #[must_use]
     pub fn expression(&self, link: LinkType) -> String {
-        let kernel_ports = match self.ports.as_slice() {
-            [first, .., last] if self.ports.len() > KERNEL_RANGES_MAX => &[*first.start()..=*last.end()],
-            ports => ports,
-        };
-        let Some(rules) = Rules::new(kernel_ports, &self.transports) else {
+        let (udp, tcp) = (for_kernel(&self.ports), for_kernel(&self.tcp_ports));
+        let Some(rules) = Rules::new(&udp, &tcp, &self.transports) else {
             return "len = 0".to_owned();
         };
         match link {
@@ -140,6 +152,14 @@ fn of_family(rules: &Rules<'_>, orders: &[fn(u32) -> u32]) -> String {
     )
 }
 
+/// The ports, or where they are too many the range around them.
+fn for_kernel(ports: &[RangeInclusive<u16>]) -> Cow<'_, [RangeInclusive<u16>]> {
+    match ports {
+        [first, .., last] if ports.len() > KERNEL_RANGES_MAX => vec![*first.start()..=*last.end()].into(),
+        ports => ports.into(),
+    }
+}
+
 /// The same ports as sorted ranges with gaps between them.
 fn merge(ports: &[RangeInclusive<u16>]) -> Vec<RangeInclusive<u16>> {
     let mut sorted: Vec<(u16, u16)> =
@@ -202,10 +222,25 @@ mod tests {
         assert!(!udp.matches(&datagram(Transport::Tcp, 62201, 140)));
         assert!(!udp.matches(&datagram(Transport::Icmp, 0, 140)));
         let others = Filter::new(&[10..=20], &[Transport::Icmp, Transport::Tcp]);
-        assert!(others.matches(&datagram(Transport::Tcp, 10, 1)));
-        assert!(!others.matches(&datagram(Transport::Tcp, 10, 0)));
+        assert!(others.matches(&datagram(Transport::Tcp, 10, 140)));
+        assert!(!others.matches(&datagram(Transport::Tcp, 10, 139)));
         assert!(others.matches(&datagram(Transport::Icmp, 0, 140)));
         assert!(!others.matches(&datagram(Transport::Udp, 10, 140)));
+    }
+
+    #[test]
+    fn a_listeners_port_is_left_to_it() {
+        let both = [Transport::Udp, Transport::Tcp];
+        let left = |ports: &[RangeInclusive<u16>], port| Filter::new(ports, &both).without_tcp(port).tcp_ports;
+        assert_eq!(left(&[10..=20, 30..=30], 15), [10..=14, 16..=20, 30..=30]);
+        assert_eq!(left(&[10..=20, 30..=30], 10), [11..=20, 30..=30]);
+        assert_eq!(left(&[10..=20, 30..=30], 20), [10..=19, 30..=30]);
+        assert_eq!(left(&[10..=20, 30..=30], 30), [10..=20]);
+        assert_eq!(left(&[10..=20, 30..=30], 25), [10..=20, 30..=30]);
+        assert_eq!(left(&[0..=65535], 0), [1..=65535]);
+        assert_eq!(left(&[0..=65535], 65535), [0..=65534]);
+        let filter = Filter::new(&[7..=7], &both).without_tcp(7);
+        assert_eq!((filter.ports, filter.tcp_ports.len()), (vec![7..=7], 0));
     }
 
     #[test]

@@ -3,22 +3,31 @@
 use std::ops::RangeInclusive;
 
 use super::Transport;
-use super::filter::payload_length;
+use super::filter::PAYLOAD;
 use super::ip::{extension, v4, v6};
 use super::transport::{DESTINATION_PORT, ICMP_HEADER, protocol, tcp, udp};
 
 /// Writes tests of IP packets; the cheapest that tells most strangers apart comes first.
 pub(super) struct Rules<'a> {
-    ports: &'a [RangeInclusive<u16>],
+    udp: &'a [RangeInclusive<u16>],
+    tcp: &'a [RangeInclusive<u16>],
     transports: Vec<Transport>,
 }
 
 impl<'a> Rules<'a> {
     /// Rules for these sorted ranges; `None` where nothing could ever match.
-    pub(super) fn new(ports: &'a [RangeInclusive<u16>], transports: &[Transport]) -> Option<Self> {
+    pub(super) fn new(
+        udp: &'a [RangeInclusive<u16>],
+        tcp: &'a [RangeInclusive<u16>],
+        transports: &[Transport],
+    ) -> Option<Self> {
         let mut transports = transports.to_vec();
-        transports.retain(|transport| *transport == Transport::Icmp || !ports.is_empty());
-        (!transports.is_empty()).then_some(Self { ports, transports })
+        transports.retain(|transport| match transport {
+            Transport::Udp => !udp.is_empty(),
+            Transport::Tcp => !tcp.is_empty(),
+            Transport::Icmp => true,
+        });
+        (!transports.is_empty()).then_some(Self { udp, tcp, transports })
     }
 
     /// An IPv4 packet at `at`, where nothing before it tells the family.
@@ -83,8 +92,7 @@ impl<'a> Rules<'a> {
 
     /// Port and payload length of a message at `at`; `length` is an IP length field, `before` what it counts besides.
     fn fits(&self, transport: Transport, at: usize, length: &str, before: usize) -> String {
-        let payload = payload_length(transport);
-        let (least, most) = (payload.start(), payload.end());
+        let (least, most) = (PAYLOAD.start(), PAYLOAD.end());
         let (measure, header) = match transport {
             Transport::Udp => (format!("link[{}:2]", at + udp::LENGTH), udp::HEADER),
             Transport::Tcp => {
@@ -95,24 +103,25 @@ impl<'a> Rules<'a> {
             Transport::Icmp => (length.to_owned(), before + ICMP_HEADER),
         };
         let sized = format!("{measure} >= {} and {measure} <= {}", header + least, header + most);
-        if transport == Transport::Icmp {
-            return format!("({sized})");
-        }
-        format!("({} and {sized})", self.port(at + DESTINATION_PORT))
+        let ports = match transport {
+            Transport::Udp => self.udp,
+            Transport::Tcp => self.tcp,
+            Transport::Icmp => return format!("({sized})"),
+        };
+        format!("({} and {sized})", one_of(ports, at + DESTINATION_PORT))
     }
+}
 
-    /// One of the ports at `at`.
-    fn port(&self, at: usize) -> String {
-        let ranges: Vec<String> = self
-            .ports
-            .iter()
-            .map(|range| match (range.start(), range.end()) {
-                (start, end) if start == end => format!("link[{at}:2] = {start}"),
-                (start, end) => format!("(link[{at}:2] >= {start} and link[{at}:2] <= {end})"),
-            })
-            .collect();
-        format!("({})", ranges.join(" or "))
-    }
+/// One of the ports at `at`.
+fn one_of(ports: &[RangeInclusive<u16>], at: usize) -> String {
+    let ranges: Vec<String> = ports
+        .iter()
+        .map(|range| match (range.start(), range.end()) {
+            (start, end) if start == end => format!("link[{at}:2] = {start}"),
+            (start, end) => format!("(link[{at}:2] >= {start} and link[{at}:2] <= {end})"),
+        })
+        .collect();
+    format!("({})", ranges.join(" or "))
 }
 
 /// The shortest message with a knock: header and payload.
@@ -122,5 +131,5 @@ fn message_min(transport: Transport) -> usize {
         Transport::Tcp => tcp::HEADER_MIN,
         Transport::Icmp => ICMP_HEADER,
     };
-    header + payload_length(transport).start()
+    header + PAYLOAD.start()
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use argh::FromArgs;
 use serde::Serialize;
-use spa_knockd::capture::filter::Filter;
 use spa_knockd::capture::savefile::Savefile;
 use spa_knockd::capture::{Datagram, Transport};
+use spa_knockd::config::Main;
 use spa_knockd::daemon::clock::wall;
 use spa_knockd::engine::{Clock, Engine, Memory, Verdict};
 use spa_knockd::reason::{Reason, Stage};
@@ -111,10 +111,9 @@ impl Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = load_config(&arguments.config)?;
-    let filter = Filter::new(&config.main.ports, &config.main.transports);
     let mut engine = Engine::new(&config, Memory::default());
     if let Some(path) = &arguments.pcap {
-        return explain_savefile(path, arguments, &filter, &mut engine);
+        return explain_savefile(path, arguments, &config.main, &mut engine);
     }
     let clock = arguments.now.map_or_else(wall, |unix| Clock { unix, given: true });
     let default_dst = if arguments.src.is_ipv6() {
@@ -137,7 +136,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             destination_port: arguments.dport.unwrap_or(first_port),
             payload: &payload,
         };
-        let explanation = explain(path.display().to_string(), &datagram, clock, &filter, &mut engine);
+        let explanation = explain(path.display().to_string(), &datagram, clock, &config.main, &mut engine);
         print(&explanation, arguments.json)?;
         if !arguments.json && payload.ends_with(b"\n") {
             say("  hint: the file ends with a newline, which no client sends; remove it and ask again\n")?;
@@ -147,7 +146,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Each frame of a capture file, at its own time.
-fn explain_savefile(path: &Path, arguments: &Arguments, filter: &Filter, engine: &mut Engine) -> Result<(), Failure> {
+fn explain_savefile(path: &Path, arguments: &Arguments, main: &Main, engine: &mut Engine) -> Result<(), Failure> {
     let mut savefile = Savefile::open(path).map_err(|error| error.to_string())?;
     let mut number = 0_u64;
     while let Some(frame) = savefile.next() {
@@ -155,7 +154,7 @@ fn explain_savefile(path: &Path, arguments: &Arguments, filter: &Filter, engine:
         number += 1;
         let packet = format!("{} frame {number}", path.display());
         let explanation = match captured {
-            Ok(datagram) => explain(packet, &datagram, Clock { unix, given: true }, filter, engine),
+            Ok(datagram) => explain(packet, &datagram, Clock { unix, given: true }, main, engine),
             Err(reason) => Explanation {
                 packet,
                 captured: false,
@@ -174,7 +173,7 @@ fn explain_savefile(path: &Path, arguments: &Arguments, filter: &Filter, engine:
 }
 
 /// Puts one datagram through the engine.
-fn explain(packet: String, datagram: &Datagram<'_>, clock: Clock, filter: &Filter, engine: &mut Engine) -> Explanation {
+fn explain(packet: String, datagram: &Datagram<'_>, clock: Clock, main: &Main, engine: &mut Engine) -> Explanation {
     let mut stanzas = Vec::new();
     let is_own = |address| address == datagram.destination;
     let verdict = engine.handle(datagram, clock, &is_own, &mut |access, outcome: Result<(), Reason>| {
@@ -186,7 +185,7 @@ fn explain(packet: String, datagram: &Datagram<'_>, clock: Clock, filter: &Filte
     let reason = verdict.outcome.as_ref().err().copied();
     Explanation {
         packet,
-        captured: filter.matches(datagram),
+        captured: main.filter().matches(datagram) || main.listens_to(datagram),
         verdict: if reason.is_none() { "grant" } else { "refuse" },
         reason: reason.map(Reason::code),
         format: reason.is_none_or(|reason| reason.stage() > Stage::Outer).then_some("fwknop"),

@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use super::fault::Complaint;
 use super::section::Options;
+use super::transport::{self, Ways};
 use super::{FirewallMode, Main};
-use crate::capture::Transport;
 use crate::limits::{MAX_AGE_MAX, PORT_RANGES_MAX, TIMEOUT_MAX};
 use crate::net::{Port, parse_port};
 
@@ -43,11 +43,7 @@ pub(super) fn read(options: &mut Options<'_>) -> Main {
             Complaint::new(format!("there are more than {PORT_RANGES_MAX} ports and ranges"), "join them to ranges"),
         );
     }
-    let mut transports = options.many("transport", transport);
-    if transports.is_empty() {
-        transports.push(Transport::Udp);
-    }
-    transports.dedup();
+    let Ways { transports, http, tcp_listen } = transport::read(options);
     let max_age = options.number("max_age", 0..=MAX_AGE_MAX, 120, " seconds");
     if max_age == 0 && options.has("max_age") {
         options.warn(
@@ -72,6 +68,8 @@ pub(super) fn read(options: &mut Options<'_>) -> Main {
         zones,
         ports,
         transports,
+        http,
+        tcp_listen,
         max_age,
         max_timeout: seconds(options, "max_timeout", 3600),
         firewall,
@@ -124,14 +122,6 @@ fn identifier(text: &str) -> Result<String, Complaint> {
         return Ok(text.to_owned());
     }
     Err(Complaint::new("must be 1 to 32 letters, digits, '_', '.' or '-'", "write for example 'wan'"))
-}
-
-fn transport(text: &str) -> Result<Transport, Complaint> {
-    match text {
-        "udp" => Ok(Transport::Udp),
-        "tcp" | "icmp" | "http" => Err(Complaint::new("not yet: this version captures UDP alone", "write 'udp'")),
-        _ => Err(Complaint::new("there is no such transport", "write 'udp'")),
-    }
 }
 
 fn firewall(text: &str) -> Result<FirewallMode, Complaint> {

@@ -14,7 +14,9 @@ mod main_section;
 pub mod options;
 mod read;
 mod section;
+mod transport;
 
+use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 
 pub use fault::Fault;
@@ -22,8 +24,11 @@ pub(crate) use fault::printable;
 pub(crate) use options::nearest;
 pub use read::{Loaded, load, parse};
 
-use crate::capture::Transport;
+use crate::capture::filter::Filter;
+use crate::capture::{Datagram, Transport};
+use crate::knock::fwknop::http::Http;
 use crate::knock::fwknop::keys::KeySet;
+use crate::limits::PACKET_MAX;
 use crate::net::{Port, Prefix};
 
 /// A whole configuration that `check` found no fault in.
@@ -55,8 +60,12 @@ pub struct Main {
     pub zones: Vec<String>,
     /// Destination ports to capture.
     pub ports: Vec<RangeInclusive<u16>>,
-    /// Transports to capture.
+    /// Transports to capture, without repetition; TCP is among them where HTTP is on.
     pub transports: Vec<Transport>,
+    /// Which requests of HTTP are knocks, where any are.
+    pub http: Option<Http>,
+    /// The port of the TCP listener, where there is one.
+    pub tcp_listen: Option<NonZeroU16>,
     /// How far a knock's timestamp may be from the router's clock, in seconds; 0 for a counter instead.
     pub max_age: u64,
     /// The longest life of any grant, in seconds.
@@ -69,6 +78,26 @@ pub struct Main {
     pub ring_kib: u32,
     /// What is logged.
     pub log_level: log::LevelFilter,
+}
+
+impl Main {
+    /// What is captured: what comes to the listener is heard there, and not a second time.
+    #[must_use]
+    pub fn filter(&self) -> Filter {
+        let filter = Filter::new(&self.ports, &self.transports);
+        match self.tcp_listen {
+            Some(port) => filter.without_tcp(port.get()),
+            None => filter,
+        }
+    }
+
+    /// Whether the listener would hear this.
+    #[must_use]
+    pub fn listens_to(&self, datagram: &Datagram<'_>) -> bool {
+        datagram.transport == Transport::Tcp
+            && self.tcp_listen.is_some_and(|port| port.get() == datagram.destination_port)
+            && (1..=PACKET_MAX).contains(&datagram.payload.len())
+    }
 }
 
 /// What a stanza lets its holder open.

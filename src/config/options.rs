@@ -53,13 +53,14 @@ pub const MAIN: &[Known] = &[
     list("zone"),
     list("port"),
     list("transport"),
-    later("tcp_listen", &[]),
+    single("tcp_listen"),
     single("max_age"),
     single("max_timeout"),
     single("firewall"),
     list("protect"),
     single("ring_kib"),
-    later("trust_forwarded_for", NO),
+    single("any_user_agent"),
+    single("trust_forwarded_for"),
     single("log_level"),
 ];
 

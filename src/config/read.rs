@@ -11,6 +11,7 @@ use super::fault::{Complaint, Fault};
 use super::section::{Findings, Options, label};
 use super::{Access, Config, FirewallMode, Main, Open, access_section, main_section, options};
 use crate::limits::{CONFIG_MAX, ENTRIES_MAX, NAME_MAX, SECTIONS_MAX, STANZAS_MAX};
+use crate::net::{Port, Proto};
 use crate::uci::{self, Section};
 
 /// The section types that there are, and those of a later version.
@@ -187,6 +188,15 @@ fn read_access(sections: &[Section], findings: &mut Findings) -> Vec<Access> {
 fn compare(config: &mut Config, main: &Section, sections: &[Section], findings: &mut Findings) {
     if config.main.firewall == FirewallMode::Standalone {
         guard(config, main, findings);
+        let guarded = |listener| Port { proto: Proto::Tcp, number: listener };
+        if let Some(port) = config.main.tcp_listen.map(guarded)
+            && config.main.protect.contains(&port)
+        {
+            let problem = format!("firewall 'standalone' guards {port}, so nobody could knock at the listener there");
+            let complaint = Complaint::new(problem, "let tcp_listen name another port than those of protect and open");
+            let fault = findings.at(Some(main.line), Some(label(main)), complaint);
+            findings.faults.push(fault);
+        }
     }
     let place = |access: &Access| {
         let section =

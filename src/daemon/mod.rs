@@ -4,6 +4,7 @@ pub mod boot;
 pub mod clock;
 pub mod files;
 pub mod journal;
+pub mod listener;
 pub mod logger;
 pub mod own;
 pub mod pace;

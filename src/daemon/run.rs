@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::clock::{since_boot, wall};
+use super::listener::Listener;
 use super::logger::NOTICE;
 use super::own::Routes;
 use super::pace::Pace;
@@ -80,7 +81,7 @@ pub fn run(config: &Config, options: &Options) -> Result<(), String> {
             options.config.display()
         ));
     }
-    let filter = Filter::new(&config.main.ports, &config.main.transports);
+    let filter = config.main.filter();
     let mut signals = Signals::listen().map_err(|error| format!("signals: {error}"))?;
     let mut ears = Vec::with_capacity(devices.len());
     for (index, device) in devices.iter().enumerate() {
@@ -90,6 +91,7 @@ pub fn run(config: &Config, options: &Options) -> Result<(), String> {
         let live = Live::open(device, config.main.ring_kib, &filter).map_err(|error| error.to_string())?;
         ears.push(Ear { device: device.clone(), live: Some(live), reopen_at: Duration::ZERO });
     }
+    let mut listener = config.main.tcp_listen.map(Listener::open).transpose()?;
     let _lock = options.places.lock()?;
     let guard = (config.main.firewall == FirewallMode::Standalone)
         .then(|| Guard { interfaces: devices.clone(), protect: config.main.protect.clone() });
@@ -121,7 +123,7 @@ pub fn run(config: &Config, options: &Options) -> Result<(), String> {
         log::warn!("the clock is not set; knocks are refused until it is");
     }
     door.announce();
-    let outcome = watch(config, &filter, &mut signals, &mut ears, &mut door);
+    let outcome = watch(config, &filter, &mut signals, &mut ears, &mut listener, &mut door);
     door.store.save(None, &door.engine);
     outcome
 }
@@ -146,11 +148,12 @@ fn watch(
     filter: &Filter,
     signals: &mut Signals,
     ears: &mut [Ear],
+    listener: &mut Option<Listener>,
     door: &mut Door,
 ) -> Result<(), String> {
     let mut pace = Pace::default();
     loop {
-        let ready = wait(signals, ears, door)?;
+        let ready = wait(signals, ears, listener.as_ref(), door)?;
         if ready.stop {
             return Ok(());
         }
@@ -159,13 +162,19 @@ fn watch(
             log::warn!("SIGHUP: restart the service to read the configuration again");
         }
         (door.clock, door.now) = (wall(), since_boot());
-        let taken = ears.iter_mut().map(|ear| ear.listen(config, filter, door)).sum();
+        let captured: usize = ears.iter_mut().map(|ear| ear.listen(config, filter, door)).sum();
+        let accepted = match listener {
+            Some(listener) if ready.listener || listener.due().is_some_and(|due| door.now >= due) => {
+                listener.turn(door.now, |datagram| door.knocked(Ok(datagram)))
+            }
+            _ => 0,
+        };
         door.mind_the_firewall(ready.firewall);
         let now = since_boot();
         door.report.say_summary(now);
         door.store.save(Some(now), &door.engine);
         door.store.tidy(&door.engine);
-        if let Some(rest) = pace.rest(now, taken) {
+        if let Some(rest) = pace.rest(now, captured.saturating_add(accepted)) {
             std::thread::sleep(rest);
         }
     }
@@ -176,14 +185,16 @@ struct Ready {
     stop: bool,
     hangup: bool,
     firewall: bool,
+    listener: bool,
 }
 
 /// Sleeps until a descriptor is readable or something is due; without either, for ever.
-fn wait(signals: &Signals, ears: &[Ear], door: &Door) -> Result<Ready, String> {
+fn wait(signals: &Signals, ears: &[Ear], listener: Option<&Listener>, door: &Door) -> Result<Ready, String> {
     let captures = ears.iter().filter_map(|ear| ear.live.as_ref().map(Live::fd));
     let fixed = [signals.stop(), signals.hangup(), door.firewall.event_fd()];
     let mut fds: Vec<PollFd<'_>> = fixed
         .into_iter()
+        .chain(listener.into_iter().flat_map(Listener::fds))
         .chain(captures)
         .map(|fd: BorrowedFd<'_>| PollFd::from_borrowed_fd(fd, PollFlags::IN))
         .collect();
@@ -191,6 +202,7 @@ fn wait(signals: &Signals, ears: &[Ear], door: &Door) -> Result<Ready, String> {
     let due = lost
         .chain(door.store.state_due())
         .chain(door.report.summary_due())
+        .chain(listener.and_then(Listener::due))
         .min()
         .map(|due| due.saturating_sub(since_boot()));
     let timeout = due.and_then(|due| Timespec::try_from(due).ok());
@@ -199,7 +211,13 @@ fn wait(signals: &Signals, ears: &[Ear], door: &Door) -> Result<Ready, String> {
         Err(error) => return Err(format!("poll: {error}")),
     }
     let readable = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
-    Ok(Ready { stop: readable(0), hangup: readable(1), firewall: readable(2) })
+    let heard = listener.map_or(0, |listener| listener.fds().count());
+    Ok(Ready {
+        stop: readable(0),
+        hangup: readable(1),
+        firewall: readable(2),
+        listener: (fixed.len()..).take(heard).any(readable),
+    })
 }
 
 impl Ear {
@@ -325,6 +343,9 @@ fn awaited(config: &Config, devices: &[String]) -> String {
         (first, last) if first == last => first.to_string(),
         (first, last) => format!("{first}-{last}"),
     });
-    let (transports, ports) = (transports.collect::<Vec<_>>(), ports.collect::<Vec<_>>());
-    format!("{} {} on {}", transports.join(","), ports.join(","), devices.join(", "))
+    let http = config.main.http.map(|_| "http");
+    let (transports, ports) = (transports.chain(http).collect::<Vec<_>>(), ports.collect::<Vec<_>>());
+    let listener =
+        config.main.tcp_listen.map(|port| format!(", and by the listener at tcp {port}")).unwrap_or_default();
+    format!("{} {} on {}{listener}", transports.join(","), ports.join(","), devices.join(", "))
 }

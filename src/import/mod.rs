@@ -8,6 +8,7 @@ mod report;
 mod server;
 mod stanza;
 mod text;
+mod transport;
 mod variables;
 
 use std::path::Path;

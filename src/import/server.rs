@@ -5,8 +5,7 @@ use std::path::Path;
 use super::access_file::read_file;
 use super::report::{Place, Report};
 use super::text::{Setting, settings};
-use super::{entry, judge, list, unknown, variables};
-use crate::net::parse_port;
+use super::{entry, judge, list, transport, unknown, variables};
 use crate::uci::{Entry, Section};
 
 /// The main section, and what it says about the stanzas.
@@ -35,7 +34,7 @@ pub(super) fn read(path: Option<&Path>, report: &mut Report) -> Server {
     let mut entries = vec![entry("enabled", "1")];
     let device = if is_yes("ENABLE_NFQ_CAPTURE") { last("NFQ_INTERFACE") } else { last("PCAP_INTF") };
     entries.push(network(device, report));
-    entries.extend(ports(&last, &is_yes, report));
+    entries.extend(transport::ways(&last, &is_yes, report));
     entries.push(entry("max_age", &max_age(&last, report)));
     entries.push(entry("firewall", "fw4"));
     if last("ENABLE_DIGEST_PERSISTENCE").is_some_and(|setting| !setting.is_yes()) {
@@ -76,66 +75,6 @@ fn network(device: Option<&Setting>, report: &mut Report) -> Entry {
     list("device", &device.text())
 }
 
-/// Which ports to capture: those of the way that fwknop was told to receive packets.
-fn ports<'a>(
-    last: &impl Fn(&str) -> Option<&'a Setting>,
-    is_yes: &impl Fn(&str) -> bool,
-    report: &mut Report,
-) -> Vec<Entry> {
-    // Where fwknop is built without libpcap, a port for its UDP server is all that it is told.
-    let told = last("ENABLE_UDP_SERVER").is_some() || last("PCAP_FILTER").is_some();
-    let udp_server = is_yes("ENABLE_UDP_SERVER") || (last("UDPSERV_PORT").is_some() && !told);
-    let setting = if is_yes("ENABLE_NFQ_CAPTURE") {
-        last("NFQ_PORT")
-    } else if udp_server {
-        last("UDPSERV_PORT")
-    } else {
-        last("PCAP_FILTER")
-    };
-    let Some(setting) = setting else {
-        return vec![list("port", "62201")];
-    };
-    let text = setting.text();
-    let found = if setting.name == "PCAP_FILTER" {
-        filter(&text)
-    } else {
-        parse_port(&text).map(|port| vec![port.to_string()]).ok_or("must be a port from 1 to 65535")
-    };
-    match found {
-        Ok(ports) => ports.iter().map(|port| list("port", port)).collect(),
-        Err(problem) => {
-            report.problem(&setting.place, Some(&setting.name), problem);
-            Vec::new()
-        }
-    }
-}
-
-/// The ports of a pcap filter: `udp port N` or `udp portrange A-B`, with `dst` or not, joined by `or`.
-fn filter(text: &str) -> Result<Vec<String>, &'static str> {
-    const FORM: &str =
-        "only 'udp port N' and 'udp dst portrange A-B', joined by 'or', are understood; or use UDPSERV_PORT";
-    let text = text.to_ascii_lowercase();
-    if text.split_ascii_whitespace().any(|word| matches!(word, "tcp" | "icmp")) {
-        return Err("not yet: knocks over anything but UDP");
-    }
-    let mut ports = Vec::new();
-    for term in text.split(" or ") {
-        let words: Vec<_> = term.split_ascii_whitespace().collect();
-        match words.as_slice() {
-            ["udp", "port", port] | ["udp", "dst", "port", port] => {
-                ports.push(parse_port(port).ok_or(FORM)?.to_string());
-            }
-            ["udp", "portrange", range] | ["udp", "dst", "portrange", range] => {
-                let (first, last) = range.split_once('-').ok_or(FORM)?;
-                let (first, last) = (parse_port(first).ok_or(FORM)?, parse_port(last).ok_or(FORM)?);
-                ports.push(format!("{first}-{last}"));
-            }
-            _ => return Err(FORM),
-        }
-    }
-    Ok(ports)
-}
-
 /// How old a knock may be, in seconds; fwknop's N becomes a counter instead of a window.
 fn max_age<'a>(last: &impl Fn(&str) -> Option<&'a Setting>, report: &mut Report) -> String {
     if last("ENABLE_SPA_PACKET_AGING").is_some_and(|setting| !setting.is_yes()) {
@@ -154,34 +93,4 @@ fn max_age<'a>(last: &impl Fn(&str) -> Option<&'a Setting>, report: &mut Report)
         report.problem(&setting.place, Some(&setting.name), "must be 1 to 100000 seconds");
     }
     age
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn filters_become_ports() {
-        for (text, ports) in [
-            ("udp port 62201", "62201"),
-            ("UDP dst port 53", "53"),
-            ("udp dst portrange 10000-65535", "10000-65535"),
-            ("udp port 1 or udp portrange 5-6 or udp dst port 9", "1 5-6 9"),
-        ] {
-            assert_eq!(filter(text).unwrap().join(" "), ports, "{text}");
-        }
-        for text in [
-            "",
-            "udp",
-            "port 62201",
-            "udp port 0",
-            "udp port 62201 and host 1.2.3.4",
-            "not udp port 1",
-            "udp src port 1",
-            "udp portrange 1",
-        ] {
-            assert!(filter(text).unwrap_err().contains("UDPSERV_PORT"), "{text}");
-        }
-        assert!(filter("udp port 1 or tcp port 1").unwrap_err().contains("not yet"));
-    }
 }

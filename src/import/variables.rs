@@ -30,7 +30,6 @@ pub(super) const GPG: &str = "GPG is not supported by this daemon; use KEY_BASE6
 const PERL: &str = "this is an option of the old Perl fwknop; remove it";
 const NO_COMMANDS: &str = "has no meaning without commands";
 const NO_FORWARDING: &str = "has no meaning without access to hosts behind the router";
-const NO_HTTP: &str = "has no meaning without knocks over TCP or HTTP";
 const KERNEL: &str = "is not needed, because the kernel closes every port by itself";
 const CAPTURE: &str = "is not needed, because the kernel filters and wakes the daemon";
 const PROCD: &str = "is not needed, because procd, or the command line, decides about it";
@@ -139,11 +138,11 @@ pub(super) const SERVER: &[(&str, Fate)] = &[
     ("FLUSH_IPT_AT_INIT", Noted(KERNEL)),
     ("FLUSH_IPT_AT_EXIT", Noted(KERNEL)),
     ("CMD_EXEC_TIMEOUT", Noted(NO_COMMANDS)),
-    ("ENABLE_SPA_OVER_HTTP", NotYetIfYes("knocks over HTTP")),
-    ("ALLOW_ANY_USER_AGENT", NotYetIfYes("knocks over HTTP")),
-    ("ENABLE_X_FORWARDED_FOR", NotYetIfYes("the address that an HTTP header names")),
-    ("ENABLE_TCP_SERVER", NotYetIfYes("knocks over TCP")),
-    ("TCPSERV_PORT", Noted(NO_HTTP)),
+    ("ENABLE_SPA_OVER_HTTP", Honoured),
+    ("ALLOW_ANY_USER_AGENT", Honoured),
+    ("ENABLE_X_FORWARDED_FOR", Honoured),
+    ("ENABLE_TCP_SERVER", Honoured),
+    ("TCPSERV_PORT", Honoured),
     ("LOCALE", Silent),
     ("SYSLOG_IDENTITY", Noted(PROCD)),
     ("SYSLOG_FACILITY", Noted(PROCD)),
@@ -223,6 +222,9 @@ pub(super) fn of_option(option: &str) -> &'static [&'static str] {
     match option {
         "device" => &["PCAP_INTF", "NFQ_INTERFACE"],
         "port" => &["PCAP_FILTER", "UDPSERV_PORT", "NFQ_PORT"],
+        "tcp_listen" => &["TCPSERV_PORT", "ENABLE_TCP_SERVER"],
+        "any_user_agent" => &["ALLOW_ANY_USER_AGENT"],
+        "trust_forwarded_for" => &["ENABLE_X_FORWARDED_FOR"],
         "max_age" => &["MAX_SPA_PACKET_AGE"],
         "key" => &["KEY"],
         "key_base64" => &["KEY_BASE64", "KEY"],

@@ -50,6 +50,8 @@ pub(crate) fn config(access: Vec<Access>) -> Config {
             zones: Vec::new(),
             ports: vec![62201..=62201],
             transports: vec![Transport::Udp],
+            http: None,
+            tcp_listen: None,
             max_age: 120,
             max_timeout: 3600,
             firewall: FirewallMode::Fw4,

@@ -36,12 +36,15 @@ fn faults_of_main() {
         ("list device 'sixteen-letters-'", "device", "no name of a network device"),
         ("list device 'a\u{1}b'", "device", "not printable"),
         ("list zone 'w;n'", "zone", "letters, digits"),
-        ("list transport 'tcp'", "transport", "not yet"),
-        ("list transport 'icmp'", "transport", "not yet"),
-        ("list transport 'http'", "transport", "not yet"),
         ("list transport 'sctp'", "transport", "no such transport"),
-        ("option tcp_listen '62201'", "tcp_listen", "not yet"),
-        ("option trust_forwarded_for '1'", "trust_forwarded_for", "not yet"),
+        ("list transport 'HTTP'", "transport", "no such transport"),
+        ("option tcp_listen '0'", "tcp_listen", "1 to 65535"),
+        ("option tcp_listen '65536'", "tcp_listen", "1 to 65535"),
+        ("option tcp_listen '80-81'", "tcp_listen", "1 to 65535"),
+        ("list tcp_listen '80'", "tcp_listen", "no list"),
+        ("option trust_forwarded_for '1'", "trust_forwarded_for", "list transport 'http'"),
+        ("option any_user_agent '1'", "any_user_agent", "list transport 'http'"),
+        ("option any_user_agent 'maybe'", "any_user_agent", "must be 1 or 0"),
         ("option trust_forwarded_for 'maybe'", "trust_forwarded_for", "must be 1 or 0"),
         ("option log_level 'info'\n\toption log-level 'info'", "", "UCI names"),
     ] {
@@ -57,4 +60,7 @@ fn faults_of_main() {
     }
     let many: String = (1..=33).map(|port| format!("list port '{port}'\n")).collect();
     demand(&keyed("").replace("list network 'wan'", &many), Some(35), Some("port"), "more than 32");
+    let guarded = keyed("")
+        .replace("list network 'wan'", "list network 'wan'\n\toption firewall 'standalone'\n\toption tcp_listen '22'");
+    demand(&guarded, Some(1), None, "guards tcp/22");
 }

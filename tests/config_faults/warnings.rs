@@ -23,6 +23,14 @@ fn warnings() {
         Some("protect"),
         "no effect",
     );
+    let main = |lines: &str| good.replace("list network 'wan'", &format!("list network 'wan'\n\t{lines}"));
+    one(&main("option tcp_listen '62201'"), 4, Some("tcp_listen"), "a scan sees it open");
+    one(
+        &main("list transport 'http'\n\toption trust_forwarded_for '1'"),
+        5,
+        Some("trust_forwarded_for"),
+        "no HMAC covers the header",
+    );
     one(&text("", "option key 'OpenSesame'"), 6, Some("hmac_key_base64"), "without an HMAC key");
     one(&keyed("option encryption_mode 'ecb'"), 10, Some("encryption_mode"), "equal blocks");
     one(&opening("list open 'any'", ""), 7, Some("open"), "every port");

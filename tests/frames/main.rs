@@ -24,6 +24,8 @@ fn filters() -> Vec<Filter> {
         Filter::new(&[0..=65535], &[Transport::Tcp]),
         Filter::new(&[], &[Transport::Icmp]),
         Filter::new(&many, &all),
+        Filter::new(&[PORT..=PORT], &all).without_tcp(PORT),
+        Filter::new(&[1000..=65535], &all).without_tcp(PORT),
     ]
 }
 

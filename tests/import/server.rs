@@ -1,6 +1,10 @@
 //! Variables of fwknopd.conf.
 
+use std::num::NonZeroU16;
+
+use spa_knockd::capture::Transport;
 use spa_knockd::config::Main;
+use spa_knockd::knock::fwknop::http::Http;
 
 use super::{KEYS, both, configuration, demand};
 
@@ -39,6 +43,32 @@ fn devices_and_ports_move_over() {
 }
 
 #[test]
+fn every_way_to_knock_moves_over() {
+    use Transport::{Icmp, Tcp, Udp};
+    let agent = Http { any_user_agent: true, trust_forwarded_for: false };
+    let proxy = Http { any_user_agent: false, trust_forwarded_for: true };
+    for (server, transports, http, listen) in [
+        ("", vec![Udp], None, None),
+        ("PCAP_FILTER udp port 1 or tcp port 1 or icmp\n", vec![Udp, Tcp, Icmp], None, None),
+        ("PCAP_FILTER tcp dst port 1\n", vec![Tcp], None, None),
+        ("ENABLE_SPA_OVER_HTTP Y\n", vec![Udp, Tcp], Some(Http::default()), None),
+        ("ENABLE_SPA_OVER_HTTP Y\nALLOW_ANY_USER_AGENT Y\n", vec![Udp, Tcp], Some(agent), None),
+        ("ENABLE_SPA_OVER_HTTP Y\nENABLE_X_FORWARDED_FOR Y\n", vec![Udp, Tcp], Some(proxy), None),
+        ("ENABLE_SPA_OVER_HTTP N\nALLOW_ANY_USER_AGENT Y\nENABLE_X_FORWARDED_FOR Y\n", vec![Udp], None, None),
+        ("ENABLE_TCP_SERVER Y\n", vec![Udp], None, Some(62201)),
+        ("ENABLE_TCP_SERVER Y\nTCPSERV_PORT 80\nPCAP_FILTER tcp port 80\n", vec![Tcp], None, Some(80)),
+        ("ENABLE_TCP_SERVER N\nTCPSERV_PORT 80\n", vec![Udp], None, None),
+    ] {
+        let main = main(server);
+        assert_eq!((main.transports, main.http), (transports, http), "{server}");
+        assert_eq!(main.tcp_listen.map(NonZeroU16::get), listen, "{server}");
+    }
+    let notes = both(&access(), "ALLOW_ANY_USER_AGENT Y\n").unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("without ENABLE_SPA_OVER_HTTP")), "{notes:?}");
+    demand(both(&access(), "ENABLE_TCP_SERVER Y\nTCPSERV_PORT 0\n"), 2, Some("TCPSERV_PORT"), "1 to 65535");
+}
+
+#[test]
 fn a_window_that_was_off_becomes_a_counter() {
     let imported = both(&access(), "ENABLE_SPA_PACKET_AGING N\nMAX_SPA_PACKET_AGE 60\n").unwrap();
     assert_eq!(configuration(&imported).main.max_age, 0);
@@ -48,10 +78,6 @@ fn a_window_that_was_off_becomes_a_counter() {
 #[test]
 fn what_cannot_be_honoured_is_named() {
     for (line, variable, fragment) in [
-        ("ENABLE_SPA_OVER_HTTP Y", "ENABLE_SPA_OVER_HTTP", "not yet"),
-        ("ALLOW_ANY_USER_AGENT Y", "ALLOW_ANY_USER_AGENT", "not yet"),
-        ("ENABLE_X_FORWARDED_FOR Y", "ENABLE_X_FORWARDED_FOR", "not yet"),
-        ("ENABLE_TCP_SERVER Y", "ENABLE_TCP_SERVER", "not yet"),
         ("ENABLE_IPT_FORWARDING Y", "ENABLE_IPT_FORWARDING", "not yet"),
         ("ENABLE_IPT_LOCAL_NAT Y", "ENABLE_IPT_LOCAL_NAT", "not yet"),
         ("ENABLE_IPT_SNAT Y", "ENABLE_IPT_SNAT", "not yet"),
@@ -60,7 +86,7 @@ fn what_cannot_be_honoured_is_named() {
         ("ENABLE_PCAP_ANY_DIRECTION Y", "ENABLE_PCAP_ANY_DIRECTION", "never looked at"),
         ("PCAP_FILE /tmp/x.pcap", "PCAP_FILE", "explain --pcap"),
         ("PCAP_INTF any", "PCAP_INTF", "no device"),
-        ("PCAP_FILTER tcp port 62201", "PCAP_FILTER", "not yet"),
+        ("PCAP_FILTER sctp port 62201", "PCAP_FILTER", "use UDPSERV_PORT"),
         ("PCAP_FILTER port 62201", "PCAP_FILTER", "use UDPSERV_PORT"),
         ("UDPSERV_PORT 0", "UDPSERV_PORT", "1 to 65535"),
         ("MAX_SPA_PACKET_AGE 0", "MAX_SPA_PACKET_AGE", "1 to 100000"),

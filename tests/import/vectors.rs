@@ -18,14 +18,8 @@ const LATER_FILES: [(&str, &str); 5] = [
 ];
 
 /// Packet vectors whose server this version refuses, with the variable that it names.
-const LATER_SERVERS: [(&str, &str); 38] = [
-    ("shared-neg-150-http-ok11", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-151-http-lower", "ENABLE_SPA_OVER_HTTP"),
+const LATER_SERVERS: [(&str, &str); 26] = [
     ("shared-neg-302-nat-host-70", "ENABLE_IPT_LOCAL_NAT"),
-    ("shared-neg-321-xff-used", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-322-xff-off", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-323-xff-bad", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-324-xff-message", "ENABLE_SPA_OVER_HTTP"),
     ("shared-pos-02-type0-command", "ENABLE_CMD_EXEC"),
     ("shared-pos-03-type2-nat", "ENABLE_IPT_FORWARDING"),
     ("shared-pos-05-type4-nat-timeout", "ENABLE_IPT_FORWARDING"),
@@ -50,13 +44,7 @@ const LATER_SERVERS: [(&str, &str); 38] = [
     ("shared-neg-147-local-nat-off", "ENABLE_IPT_FORWARDING"),
     ("shared-neg-301-nat-host-71", "ENABLE_IPT_LOCAL_NAT"),
     ("shared-neg-303-nat-label-end", "ENABLE_IPT_LOCAL_NAT"),
-    ("shared-neg-153-http-agent", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-154-http-post", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-325-xff-source", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-159-http-replay", "ENABLE_SPA_OVER_HTTP"),
     ("shared-pos-74-server-auth-timeout-nat", "ENABLE_IPT_FORWARDING"),
-    ("shared-pos-82-wire-http", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-pos-83-wire-http-agent", "ENABLE_SPA_OVER_HTTP"),
 ];
 
 fn vectors(group: &str) -> Value {

@@ -116,6 +116,7 @@ pub fn towards(access: &str, source: &str, to: Option<&str>, port: &str, timeout
             destination: to.map(|to| to.parse().unwrap()),
             port: port.parse().unwrap(),
         }],
+        forwards: Vec::new(),
         timeout,
     }
 }

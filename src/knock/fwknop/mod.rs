@@ -6,13 +6,14 @@
 //! packet    = base64(sealed) without its first ten characters  +  base64(HMAC), if there is an HMAC key
 //! ```
 //!
-//! A packet comes in through [`text`], [`verify`], [`fields`] and [`message`]; [`mod@encode`] goes the same way back.
+//! A packet comes in, out of [`http`] where it was dressed so, through [`text`], [`verify`], [`fields`] and [`message`]; [`mod@encode`] goes the same way back.
 
 pub mod base64;
 mod cipher;
 mod digest;
 pub mod encode;
 pub mod fields;
+pub mod http;
 pub mod keygen;
 pub mod keys;
 mod mac;
