@@ -87,12 +87,12 @@ fn way(forward: &Forward, is_own: bool, timeout: u32) -> Vec<Opened> {
         to: Some(to),
         timeout,
     };
-    let service = (!forward.all).then_some(forward.to.port());
+    let service = Some(forward.to.port());
     let mut all = Vec::with_capacity(3);
     if let Some(outside) = forward.outside {
         all.push(told("dnat", Some(outside.get()), forward.to.to_string()));
     }
-    all.push(told(if is_own { "input" } else { "forward" }, service, forward.to.to_string()));
+    all.push(told(if is_own { "input" } else { "forward" }, service.filter(|_| !forward.all), forward.to.to_string()));
     match forward.snat {
         Some(Snat::Masquerade) => all.push(told("snat", service, "masquerade".to_owned())),
         Some(Snat::Address(address)) => all.push(told("snat", service, address.to_string())),

@@ -4,6 +4,7 @@
 
 mod access;
 mod includes;
+mod nat;
 mod server;
 mod vectors;
 
