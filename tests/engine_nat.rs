@@ -296,6 +296,15 @@ fn what_the_stanza_says_of_its_forwards_goes_with_each() {
 }
 
 #[test]
+fn the_owner_may_forward_to_the_router_itself() {
+    let forwarding = |access: &mut Access| {
+        access.forward = vec![through("tcp/2222", "192.168.1.1:22")];
+        (access.forward_all, access.snat) = (true, Some(Snat::Masquerade));
+    };
+    assert_eq!(said(judge(forwarding, V4, Plain, WANTED, None)).unwrap(), "tcp/2222 to 192.168.1.1:22");
+}
+
+#[test]
 fn a_way_through_is_never_wider_than_one_address() {
     let wide = |access: &mut Access| {
         access.prefix_v4 = 16;

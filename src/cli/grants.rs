@@ -28,6 +28,9 @@ impl fmt::Display for Opened {
             _ => "everything".to_owned(),
         };
         let to = self.to.as_deref().unwrap_or_default();
+        // Where every port is meant, that of the service would mislead.
+        let host = to.parse::<SocketAddr>().ok().filter(|_| self.port.is_none()).map(|to| to.ip().to_string());
+        let to = host.as_deref().unwrap_or(to);
         match (self.kind, self.to.is_some()) {
             ("dnat", _) => write!(f, "{what} leads {} to {to}", self.source)?,
             ("snat", _) if to == "masquerade" => write!(f, "{} comes to {what} masqueraded", self.source)?,
