@@ -5,6 +5,7 @@
 mod check;
 mod explain;
 mod firewall;
+mod grants;
 mod import;
 mod keygen;
 mod run;

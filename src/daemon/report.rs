@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::access::Grant;
+use crate::access::{Forward, Grant};
 use crate::engine::Verdict;
 use crate::reason::{Reason, Stage};
 
@@ -46,17 +46,15 @@ impl Report {
 
     /// Says a grant.
     pub fn granted(&self, grant: &Grant, verdict: &Verdict, knocker: IpAddr) {
-        let mut what = String::new();
-        for opening in &grant.openings {
-            if !what.is_empty() {
-                what.push_str(", ");
-            }
-            what.push_str(&opening.port.to_string());
-            if let Some(destination) = opening.destination {
-                what.push_str(&format!(" at {destination}"));
-            }
-        }
-        let source = grant.openings.first().map(|opening| opening.source.to_string()).unwrap_or_default();
+        let doors = grant.openings.iter().map(|opening| match opening.destination {
+            Some(destination) => format!("{} at {destination}", opening.port),
+            None => opening.port.to_string(),
+        });
+        let ways = grant.forwards.iter().map(Forward::to_string);
+        let what = doors.chain(ways).collect::<Vec<_>>().join(", ");
+        let door = grant.openings.first().map(|opening| opening.source.to_string());
+        let way = || grant.forwards.first().map(|forward| forward.source.to_string());
+        let source = door.or_else(way).unwrap_or_default();
         log::info!(
             "grant {}: {source} may reach {what} for {} s{}, knock from {knocker}",
             grant.access,

@@ -112,7 +112,7 @@ pub fn run(config: &Config, options: &Options) -> Result<(), String> {
         store,
         firewall,
         report: Report::new(since_boot()),
-        routes: Routes::open().map_err(|error| format!("routes: {error}"))?,
+        routes: Routes::open(devices).map_err(|error| format!("routes: {error}"))?,
         awaited: awaited(config, devices),
         ready: false,
         granted: false,
@@ -283,7 +283,8 @@ impl Door {
             }
         };
         let clock = self.clock;
-        let mut verdict = self.engine.handle(&datagram, clock, &|address| self.routes.is_own(address), &mut |_, _| {});
+        let place_of = |address| self.routes.place_of(address);
+        let mut verdict = self.engine.handle(&datagram, clock, &place_of, &mut |_, _| {});
         let honouring = verdict.outcome.as_ref().ok().map(|grant| &*grant.access);
         let mut trouble = None;
         if let Some(entry) = verdict.entry

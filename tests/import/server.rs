@@ -78,10 +78,6 @@ fn a_window_that_was_off_becomes_a_counter() {
 #[test]
 fn what_cannot_be_honoured_is_named() {
     for (line, variable, fragment) in [
-        ("ENABLE_IPT_FORWARDING Y", "ENABLE_IPT_FORWARDING", "not yet"),
-        ("ENABLE_IPT_LOCAL_NAT Y", "ENABLE_IPT_LOCAL_NAT", "not yet"),
-        ("ENABLE_IPT_SNAT Y", "ENABLE_IPT_SNAT", "not yet"),
-        ("ENABLE_FIREWD_FORWARDING Y", "ENABLE_FIREWD_FORWARDING", "not yet"),
         ("ENABLE_PCAP_PROMISC Y", "ENABLE_PCAP_PROMISC", "not supported"),
         ("ENABLE_PCAP_ANY_DIRECTION Y", "ENABLE_PCAP_ANY_DIRECTION", "never looked at"),
         ("PCAP_FILE /tmp/x.pcap", "PCAP_FILE", "explain --pcap"),
