@@ -46,21 +46,7 @@ impl Report {
 
     /// Says a grant.
     pub fn granted(&self, grant: &Grant, verdict: &Verdict, knocker: IpAddr) {
-        let doors = grant.openings.iter().map(|opening| match opening.destination {
-            Some(destination) => format!("{} at {destination}", opening.port),
-            None => opening.port.to_string(),
-        });
-        let ways = grant.forwards.iter().map(Forward::to_string);
-        let what = doors.chain(ways).collect::<Vec<_>>().join(", ");
-        let door = grant.openings.first().map(|opening| opening.source.to_string());
-        let way = || grant.forwards.first().map(|forward| forward.source.to_string());
-        let source = door.or_else(way).unwrap_or_default();
-        log::info!(
-            "grant {}: {source} may reach {what} for {} s{}, knock from {knocker}",
-            grant.access,
-            grant.timeout,
-            user(verdict),
-        );
+        log::info!("{}{}, knock from {knocker}", granted(grant), user(verdict));
     }
 
     /// Says or sums a refusal. A stranger's packet costs no line, except the first one after a quiet minute.
@@ -129,6 +115,20 @@ impl Report {
     }
 }
 
+/// Who may reach what and how long: doors of the router, then ways through.
+fn granted(grant: &Grant) -> String {
+    let doors = grant.openings.iter().map(|opening| match opening.destination {
+        Some(destination) => format!("{} at {destination}", opening.port),
+        None => opening.port.to_string(),
+    });
+    let ways = grant.forwards.iter().map(Forward::to_string);
+    let what = doors.chain(ways).collect::<Vec<_>>().join(", ");
+    let door = grant.openings.first().map(|opening| opening.source.to_string());
+    let way = || grant.forwards.first().map(|forward| forward.source.to_string());
+    let source = door.or_else(way).unwrap_or_default();
+    format!("grant {}: {source} may reach {what} for {} s", grant.access, grant.timeout)
+}
+
 /// The user in the knock, as a part of a line; its characters are restricted by the format.
 fn user(verdict: &Verdict) -> String {
     verdict.fields.as_ref().map(|fields| format!(", user '{}'", fields.user)).unwrap_or_default()
@@ -136,7 +136,37 @@ fn user(verdict: &Verdict) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
     use super::*;
+    use crate::access::{Opening, Snat};
+    use crate::net::Proto;
+
+    #[test]
+    fn a_grant_is_one_line_with_doors_and_ways() {
+        let door = Opening { source: "192.0.2.9".parse().unwrap(), destination: None, port: "tcp/80".parse().unwrap() };
+        let way = Forward {
+            source: "192.0.2.9".parse().unwrap(),
+            proto: Proto::Tcp,
+            outside: NonZeroU16::new(2222),
+            to: "192.168.1.10:22".parse().unwrap(),
+            all: false,
+            snat: Some(Snat::Masquerade),
+        };
+        let grant = |openings, forwards| Grant { access: "alice".into(), openings, forwards, timeout: 30 };
+        let exact = Opening { destination: Some("198.51.100.1".parse().unwrap()), ..door };
+        for (grant, what) in [
+            (grant(vec![door], vec![]), "tcp/80"),
+            (grant(vec![exact], vec![]), "tcp/80 at 198.51.100.1"),
+            (grant(vec![], vec![way]), "tcp/2222 to 192.168.1.10:22 (masqueraded)"),
+            (
+                grant(vec![door], vec![Forward { outside: None, snat: None, all: true, ..way }]),
+                "tcp/80, tcp/22 at 192.168.1.10 and all else of 192.168.1.10",
+            ),
+        ] {
+            assert_eq!(granted(&grant), format!("grant alice: 192.0.2.9 may reach {what} for 30 s"));
+        }
+    }
 
     #[test]
     fn the_budget_of_lines_is_bounded_and_comes_back() {
