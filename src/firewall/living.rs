@@ -56,8 +56,17 @@ impl Living {
         self.elements.contains_key(element)
     }
 
+    /// The element of the same key, whatever its data: there is at most one.
+    fn same_key(&self, element: &Element) -> Option<(&Element, &Life)> {
+        let key = element.bare();
+        self.elements.range(key..).next().filter(|(found, _)| found.bare() == key)
+    }
+
     /// Takes over an element that is in the kernel.
     pub(super) fn adopt(&mut self, element: Element, life: Life) {
+        if let Some(other) = self.same_key(&element).map(|(other, _)| *other) {
+            self.elements.remove(&other);
+        }
         self.elements.insert(element, life);
     }
 
@@ -85,10 +94,19 @@ impl Living {
         if element.set.is_interval() {
             self.stage_range(element, life, now, batch, undo);
         } else {
-            match self.elements.get(element) {
-                Some(old) if old.expiry >= life.expiry => confirm(element, old, now, batch),
-                _ => self.renew(element, life, now, batch, undo),
+            match self.same_key(element) {
+                Some((old, old_life)) if old == element && old_life.expiry >= life.expiry => {
+                    confirm(element, old_life, now, batch);
+                    return;
+                }
+                // The kernel takes no other data under a living key.
+                Some((old, old_life)) if old != element => {
+                    let (old, old_life) = (*old, old_life.clone());
+                    self.drop_element(&old, &old_life, now, batch, undo);
+                }
+                _ => {}
             }
+            self.renew(element, life, now, batch, undo);
         }
     }
 
@@ -126,7 +144,7 @@ impl Living {
             if old == element {
                 continue;
             }
-            self.drop_range(old, old_life, now, batch, undo);
+            self.drop_element(old, old_life, now, batch, undo);
             let left = before(element.first).and_then(|end| piece(old, old.first, end));
             let right = after(element.last).and_then(|start| piece(old, start, old.last));
             for rest in left.iter().chain(&right) {
@@ -150,9 +168,14 @@ impl Living {
         self.elements.range(door(lowest, lowest)..=door(highest, highest))
     }
 
-    fn drop_range(&mut self, old: &Element, life: &Life, now: Duration, batch: &mut Batch, undo: &mut Undo) {
-        let timeout = life.remaining(now).unwrap_or(LIFE_MIN);
-        batch.remove_element(old, timeout, &life.access);
+    fn drop_element(&mut self, old: &Element, life: &Life, now: Duration, batch: &mut Batch, undo: &mut Undo) {
+        if life.expiry == FOREVER {
+            batch.add_endless_element(old, &life.access);
+            batch.delete_element(old);
+        } else {
+            let timeout = life.remaining(now).unwrap_or(LIFE_MIN);
+            batch.remove_element(old, timeout, &life.access);
+        }
         undo.0.push((*old, self.elements.remove(old)));
     }
 
@@ -194,6 +217,7 @@ fn after(address: IpAddr) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::element::Translation;
     use super::*;
     use crate::access::Opening;
     use proptest::prelude::*;
@@ -280,6 +304,32 @@ mod tests {
         assert_ne!(listed(&living), before);
         living.revert(undo);
         assert_eq!(listed(&living), before);
+    }
+
+    #[test]
+    fn a_translation_moves_at_once_and_a_refused_move_is_undone() {
+        let translated = |to: &str| Element {
+            set: Set::Dnat4,
+            translation: Some(Translation::Destination(to.parse().unwrap())),
+            ..element("192.0.2.1")
+        };
+        let life = |seconds| Life { expiry: NOW + Duration::from_secs(seconds), access: "alice".into() };
+        let mut living = Living::default();
+        let stage = |living: &mut Living, to, seconds| {
+            let (mut batch, mut undo) = (Batch::new("t", 1), Undo::default());
+            living.stage(&translated(to), &life(seconds), NOW, &mut batch, &mut undo);
+            (batch.len(), undo)
+        };
+        assert_eq!(stage(&mut living, "10.0.0.2:22", 60).0, 3);
+        assert_eq!(stage(&mut living, "10.0.0.2:22", 30).0, 1);
+        // The old one is added and deleted, whether or not it is still there; then as any renewal.
+        let (changes, undo) = stage(&mut living, "10.0.0.3:22", 30);
+        assert_eq!(changes, 5);
+        assert_eq!(living.iter().collect::<Vec<_>>(), [(&translated("10.0.0.3:22"), &life(30))]);
+        living.revert(undo);
+        assert_eq!(living.iter().collect::<Vec<_>>(), [(&translated("10.0.0.2:22"), &life(60))]);
+        living.adopt(translated("10.0.0.4:22"), life(10));
+        assert_eq!(living.iter().count(), 1);
     }
 
     #[test]
