@@ -3,9 +3,9 @@
 //! Exit status 0: done. 1: the thing asked for failed or found faults. 2: the command line itself is wrong.
 
 mod check;
+mod doors;
 mod explain;
 mod firewall;
-mod grants;
 mod import;
 mod keygen;
 mod run;
