@@ -33,6 +33,16 @@ const FW4: &str = concat!(
     "
 		jump handle_reject
 	}
+	chain dstnat {
+		type nat hook prerouting priority dstnat; policy accept;\n",
+    include_str!("../../files/usr/share/nftables.d/chain-pre/dstnat/10-spa-knockd.nft"),
+    "
+	}
+	chain srcnat {
+		type nat hook postrouting priority srcnat; policy accept;\n",
+    include_str!("../../files/usr/share/nftables.d/chain-pre/srcnat/10-spa-knockd.nft"),
+    "
+	}
 	chain handle_reject {
 		meta l4proto tcp reject with tcp reset
 		reject
