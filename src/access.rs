@@ -46,7 +46,7 @@ pub struct Forward {
     pub to: SocketAddr,
     /// Whether every protocol and port of the host may be reached, not just this service (`FORWARD_ALL`).
     pub all: bool,
-    /// Source NAT, IPv4 only.
+    /// Source NAT of connections to `to`, IPv4 only; with `all`, too, only of those.
     pub snat: Option<Snat>,
 }
 

@@ -9,16 +9,18 @@
 
 mod reference;
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use reference::{
     ACK, APPEND, CREATE, DEL_ELEMENT, DEL_RULE, DEL_TABLE, NEW_ELEMENT, NEW_RULE, NEW_TABLE, Reference, jump, known,
     members, reject,
 };
-use spa_knockd::access::Opening;
+use spa_knockd::access::{Forward, Grant, Opening, Snat};
 use spa_knockd::firewall::batch::Batch;
 use spa_knockd::firewall::wire::Messages;
-use spa_knockd::firewall::{Element, Guard, Set, standalone};
+use spa_knockd::firewall::{Element, Guard, Set, grant, standalone};
+use spa_knockd::net::Proto;
 
 /// Compares message by message, so that a failure names the one that differs.
 fn same(ours: &[u8], reference: &[u8]) {
@@ -29,8 +31,9 @@ fn same(ours: &[u8], reference: &[u8]) {
     assert_eq!(ours, reference);
 }
 
+/// One element of every set, in the order of the sets.
 fn elements() -> Vec<Element> {
-    [
+    let openings = [
         ("192.0.2.1", None, "tcp/22"),
         ("2001:db8::1", None, "udp/1194"),
         ("192.0.2.1", Some("198.51.100.7"), "tcp/65535"),
@@ -38,15 +41,29 @@ fn elements() -> Vec<Element> {
         ("192.0.2.0/24", None, "udp/53"),
         ("2001:db8:1::/48", None, "tcp/443"),
     ]
-    .map(|(source, destination, port)| {
-        Element::of(&Opening {
-            source: source.parse().unwrap(),
-            destination: destination.map(|to| to.parse().unwrap()),
-            port: port.parse().unwrap(),
-        })
-        .unwrap()
-    })
-    .to_vec()
+    .map(|(source, destination, port)| Opening {
+        source: source.parse().unwrap(),
+        destination: destination.map(|to| to.parse().unwrap()),
+        port: port.parse().unwrap(),
+    });
+    let forward = |source: &str, to: &str| Forward {
+        source: source.parse().unwrap(),
+        proto: Proto::Tcp,
+        outside: None,
+        to: to.parse().unwrap(),
+        all: true,
+        snat: None,
+    };
+    let v4 = |host| forward("192.0.2.1", &format!("10.0.0.{host}:443"));
+    let forwards = [
+        forward("2001:db8::1", "[2001:db8::2]:443"),
+        Forward { outside: NonZeroU16::new(2222), snat: Some(Snat::Masquerade), ..v4(2) },
+        Forward { snat: Some(Snat::Address("10.0.0.1".parse().unwrap())), ..v4(3) },
+    ];
+    let grant = Grant { access: "alice".into(), openings: openings.into(), forwards: forwards.into(), timeout: 30 };
+    let mut elements = grant::elements(&grant).unwrap();
+    elements.dedup_by_key(|element| element.set);
+    elements
 }
 
 #[test]
@@ -80,20 +97,30 @@ fn the_standalone_table_is_the_same_bytes() {
     for (set, id) in ids() {
         reference.set(table, set, id);
     }
-    for (base, guard, hook) in [("input", "guard_input", 1), ("forward", "guard_forward", 2)] {
-        let rule = APPEND | CREATE;
-        reference.chain(table, guard, None);
-        reference.rule(DEL_RULE, 0, table, guard, &[]);
-        reference.rule(NEW_RULE, rule, table, guard, &known());
-        for (set, id) in ids().filter(|(set, _)| base == "input" || set.has_destination()) {
-            reference.rule(NEW_RULE, rule, table, guard, &members(set, id));
+    let rule = APPEND | CREATE;
+    for (base, branch, hook, sets) in [
+        ("input", "guard_input", ("filter", 1, 0), &Set::INPUT[..]),
+        ("forward", "guard_forward", ("filter", 2, 0), &Set::FORWARD),
+        ("prerouting", "dstnat", ("nat", 0, -100), &Set::DESTINATION_NAT),
+        ("postrouting", "srcnat", ("nat", 4, 100), &Set::SOURCE_NAT),
+    ] {
+        let filter = hook.0 == "filter";
+        reference.chain(table, branch, None);
+        reference.rule(DEL_RULE, 0, table, branch, &[]);
+        if filter {
+            reference.rule(NEW_RULE, rule, table, branch, &known());
         }
-        reference.rule(NEW_RULE, rule, table, guard, &reject(6, 22, 1, 0));
-        reference.rule(NEW_RULE, rule, table, guard, &reject(17, 1194, 2, 1));
+        for (set, id) in ids().filter(|(set, _)| sets.contains(set)) {
+            reference.rule(NEW_RULE, rule, table, branch, &members(set, id));
+        }
+        if filter {
+            reference.rule(NEW_RULE, rule, table, branch, &reject(6, 22, 1, 0));
+            reference.rule(NEW_RULE, rule, table, branch, &reject(17, 1194, 2, 1));
+        }
         reference.chain(table, base, Some(hook));
         reference.rule(DEL_RULE, 0, table, base, &[]);
-        let ack = if base == "forward" { ACK } else { 0 };
-        reference.rule(NEW_RULE, rule | ack, table, base, &jump(guard));
+        let ack = if base == "postrouting" { ACK } else { 0 };
+        reference.rule(NEW_RULE, rule | ack, table, base, &jump(branch));
     }
     same(standalone::batch(&guard, 1).finish().bytes(), &reference.finish());
 }

@@ -8,6 +8,7 @@ use super::sets::Set;
 use super::wire::{Header, Writer};
 
 const SET_INTERVAL: u32 = 0x4;
+const SET_MAP: u32 = 0x8;
 const SET_TIMEOUT: u32 = 0x10;
 const SET_CONCAT: u32 = 0x80;
 /// The type of the comment in an element's user data, as nft writes it.
@@ -21,10 +22,12 @@ const COMMENT_MAX: usize = 127;
 /// A base chain's place: where packets enter it.
 #[derive(Clone, Copy, Debug)]
 pub struct Hook {
+    /// The type of the chain: `filter` or `nat`.
+    pub kind: &'static str,
     /// The number of the hook, `NF_INET_`.
     pub number: u32,
     /// The priority; chains of lower ones see a packet first.
-    pub priority: u32,
+    pub priority: i32,
 }
 
 /// One transaction being written.
@@ -83,9 +86,14 @@ impl Batch {
             writer.text(attr::TABLE, table);
             writer.text(attr::SET, set.name());
             let interval = if set.is_interval() { SET_INTERVAL | SET_CONCAT } else { 0 };
-            writer.u32(attr::SET_FLAGS, SET_TIMEOUT | interval);
+            let map = if set.is_map() { SET_MAP } else { 0 };
+            writer.u32(attr::SET_FLAGS, SET_TIMEOUT | interval | map);
             writer.u32(attr::SET_KEY_TYPE, set.key_type());
             writer.u32(attr::SET_KEY_LENGTH, set.key_length());
+            if set.is_map() {
+                writer.u32(attr::SET_DATA_TYPE, set.data_type());
+                writer.u32(attr::SET_DATA_LENGTH, set.data_length());
+            }
             writer.u32(attr::SET_ID, id);
             writer.nest(attr::SET_DESCRIPTION, |writer| {
                 writer.u32(attr::DESCRIPTION_SIZE, set.size());
@@ -111,10 +119,10 @@ impl Batch {
             let Some(hook) = hook else { return };
             writer.nest(attr::CHAIN_HOOK, |writer| {
                 writer.u32(attr::HOOK_NUMBER, hook.number);
-                writer.u32(attr::HOOK_PRIORITY, hook.priority);
+                writer.u32(attr::HOOK_PRIORITY, hook.priority.cast_unsigned());
             });
             writer.u32(attr::CHAIN_POLICY, super::expr::ACCEPT);
-            writer.text(attr::CHAIN_TYPE, "filter");
+            writer.text(attr::CHAIN_TYPE, hook.kind);
         });
     }
 
@@ -198,9 +206,14 @@ impl Batch {
                             writer.attribute(attr::DATA_VALUE, end.bytes());
                         });
                     }
-                    if let Some(comment) = comment {
-                        writer.attribute(attr::ELEMENT_USERDATA, &userdata(comment));
+                    // A deletion names the key alone.
+                    let Some(comment) = comment else { return };
+                    if let Some(data) = element.data() {
+                        writer.nest(attr::ELEMENT_DATA, |writer| {
+                            writer.attribute(attr::DATA_VALUE, data.bytes());
+                        });
                     }
+                    writer.attribute(attr::ELEMENT_USERDATA, &userdata(comment));
                 });
             });
         });

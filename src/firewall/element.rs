@@ -1,30 +1,41 @@
-//! What one set element stands for, and its keys as the kernel holds them.
+//! What one set element stands for, and its key and data as the kernel holds them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::num::NonZeroU16;
 
 use super::error::FirewallError;
+use super::key::{Fields, Key};
 use super::sets::Set;
 use crate::access::Opening;
-use crate::net::{Port, Proto};
+use crate::net::Port;
 
-/// The longest key: two IPv6 addresses, a protocol and a port, each in whole words.
-const KEY_MAX: usize = 40;
-
-/// One element of one set: who may reach which port, and at which address.
+/// One element of one set or map: who may reach what, and how it is translated.
+///
+/// The order of the fields matters: elements of one key are neighbours, and the one without data comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Element {
     /// The set that holds it.
     pub set: Set,
-    /// The port that it opens.
-    pub port: Port,
+    /// The port that it opens or translates; `None` in the sets of all protocols and ports.
+    pub port: Option<Port>,
     /// The only destination, in the sets that have one.
     pub destination: Option<IpAddr>,
     /// The first source that may come in.
     pub first: IpAddr,
     /// The last source that may come in; the first one again outside the sets of ranges.
     pub last: IpAddr,
+    /// The data, in the maps.
+    pub translation: Option<Translation>,
+}
+
+/// What a map makes of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Translation {
+    /// The connection goes to this address and port.
+    Destination(SocketAddrV4),
+    /// The connection comes from this address.
+    Source(Ipv4Addr),
 }
 
 impl Element {
@@ -51,10 +62,11 @@ impl Element {
         };
         Ok(Self {
             set,
-            port: opening.port,
+            port: Some(opening.port),
             destination: opening.destination,
             first: source.address(),
             last: source.last(),
+            translation: None,
         })
     }
 
@@ -76,26 +88,63 @@ impl Element {
         if let Some(destination) = self.destination {
             key.push_address(destination);
         }
-        key.push(&[self.port.proto.number(), 0, 0, 0]);
-        let [high, low] = self.port.number.get().to_be_bytes();
-        key.push(&[high, low, 0, 0]);
+        if let Some(port) = self.port {
+            key.push_proto(port.proto);
+            key.push_port(port.number.get());
+        }
         key
     }
 
-    /// Reads an element of `set` from its key and, in the sets of ranges, the key of its end.
+    /// The data, in the maps.
+    #[must_use]
+    pub fn data(&self) -> Option<Key> {
+        let mut data = Key::default();
+        match self.translation? {
+            Translation::Destination(to) => {
+                data.push_address((*to.ip()).into());
+                data.push_port(to.port());
+            }
+            Translation::Source(address) => data.push_address(address.into()),
+        }
+        Some(data)
+    }
+
+    /// The same key, without data.
+    #[must_use]
+    pub fn bare(self) -> Self {
+        Self { translation: None, ..self }
+    }
+
+    /// Reads an element of `set` from its key, in the sets of ranges the key of its end, and in the maps its data.
     ///
     /// `None` for what we never write: other lengths, protocols, ports or ranges.
     #[must_use]
-    pub fn from_keys(set: Set, key: &[u8], end: Option<&[u8]>) -> Option<Self> {
-        let (first, destination, port) = split(set, key)?;
+    pub fn from_kernel(set: Set, key: &[u8], end: Option<&[u8]>, data: Option<&[u8]>) -> Option<Self> {
+        let said = Said::read(set, key)?;
         let last = match end.filter(|_| set.is_interval()) {
             Some(end) => {
-                let (last, _, end_port) = split(set, end)?;
-                (end_port == port && last >= first).then_some(last)?
+                let end = Said::read(set, end)?;
+                (end.port == said.port && end.source >= said.source).then_some(end.source)?
             }
-            None => first,
+            None => said.source,
         };
-        Some(Self { set, port, destination, first, last })
+        let translation = if set.is_map() { Some(Translation::read(set, data?)?) } else { None };
+        let Said { source: first, destination, port } = said;
+        Some(Self { set, port, destination, first, last, translation })
+    }
+}
+
+impl Translation {
+    fn read(set: Set, data: &[u8]) -> Option<Self> {
+        let mut fields = Fields(data);
+        let address = fields.v4()?;
+        let read = if set == Set::Snat4 {
+            Self::Source(address)
+        } else {
+            Self::Destination(SocketAddrV4::new(address, fields.port()?))
+        };
+        fields.end()?;
+        Some(read)
     }
 }
 
@@ -105,74 +154,42 @@ impl fmt::Display for Element {
         if self.last != self.first {
             write!(f, "-{}", self.last)?;
         }
-        write!(f, " to ")?;
+        f.write_str(" to")?;
         if let Some(destination) = self.destination {
-            write!(f, "{destination} ")?;
+            write!(f, " {destination}")?;
         }
-        write!(f, "{}", self.port)
-    }
-}
-
-/// The fields of a key.
-fn split(set: Set, key: &[u8]) -> Option<(IpAddr, Option<IpAddr>, Port)> {
-    let (first, rest) = take_address(set, key)?;
-    let (destination, rest) = if set.has_destination() {
-        let (destination, rest) = take_address(set, rest)?;
-        (Some(destination), rest)
-    } else {
-        (None, rest)
-    };
-    let &[protocol, 0, 0, 0, high, low, 0, 0] = rest else {
-        return None;
-    };
-    let proto = [Proto::Tcp, Proto::Udp].into_iter().find(|proto| proto.number() == protocol)?;
-    let number = NonZeroU16::new(u16::from_be_bytes([high, low]))?;
-    Some((first, destination, Port { proto, number }))
-}
-
-fn take_address(set: Set, key: &[u8]) -> Option<(IpAddr, &[u8])> {
-    if set.is_v6() {
-        let (octets, rest) = key.split_first_chunk::<16>()?;
-        Some((IpAddr::V6(Ipv6Addr::from(*octets)), rest))
-    } else {
-        let (octets, rest) = key.split_first_chunk::<4>()?;
-        Some((IpAddr::V4(Ipv4Addr::from(*octets)), rest))
-    }
-}
-
-/// The bytes of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    bytes: [u8; KEY_MAX],
-    length: usize,
-}
-
-impl Default for Key {
-    fn default() -> Self {
-        Self { bytes: [0; KEY_MAX], length: 0 }
-    }
-}
-
-impl Key {
-    fn push_address(&mut self, address: IpAddr) {
-        match address {
-            IpAddr::V4(v4) => self.push(&v4.octets()),
-            IpAddr::V6(v6) => self.push(&v6.octets()),
+        match self.port {
+            Some(port) => write!(f, " {port}")?,
+            None => f.write_str(" all ports")?,
+        }
+        match self.translation {
+            Some(Translation::Destination(to)) => write!(f, " forwarded to {to}"),
+            Some(Translation::Source(address)) => write!(f, " from {address}"),
+            None if self.set == Set::Masq4 => f.write_str(" masqueraded"),
+            None => Ok(()),
         }
     }
+}
 
-    fn push(&mut self, field: &[u8]) {
-        let end = self.length + field.len();
-        if let Some(place) = self.bytes.get_mut(self.length..end) {
-            place.copy_from_slice(field);
-            self.length = end;
-        }
-    }
+/// What one key says.
+struct Said {
+    source: IpAddr,
+    destination: Option<IpAddr>,
+    port: Option<Port>,
+}
 
-    /// The bytes, without what is unused.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+impl Said {
+    fn read(set: Set, key: &[u8]) -> Option<Self> {
+        let mut fields = Fields(key);
+        let source = fields.address(set.is_v6())?;
+        let destination = if set.has_destination() { Some(fields.address(set.is_v6())?) } else { None };
+        let port = if set.has_port() {
+            Some(Port { proto: fields.proto()?, number: NonZeroU16::new(fields.port()?)? })
+        } else {
+            None
+        };
+        fields.end()?;
+        Some(Self { source, destination, port })
     }
 }
 
@@ -202,10 +219,10 @@ mod tests {
             assert_eq!(element.set, set);
             let (key, end) = (element.key(), element.key_end());
             assert_eq!(u32::try_from(key.bytes().len()), Ok(set.key_length()));
-            let read = Element::from_keys(set, key.bytes(), end.as_ref().map(Key::bytes));
+            let read = Element::from_kernel(set, key.bytes(), end.as_ref().map(Key::bytes), None);
             assert_eq!(read, Some(element));
             for cut in 0..key.bytes().len() {
-                assert_eq!(Element::from_keys(set, &key.bytes()[..cut], None), None);
+                assert_eq!(Element::from_kernel(set, &key.bytes()[..cut], None, None), None);
             }
         }
     }
@@ -225,9 +242,9 @@ mod tests {
     #[test]
     fn keys_that_we_never_write_are_not_ours() {
         let key = |proto, port| [192, 0, 2, 1, proto, 0, 0, 0, 0, port, 0, 0];
-        assert!(Element::from_keys(Set::In4, &key(6, 22), None).is_some());
-        assert!(Element::from_keys(Set::In4, &key(132, 22), None).is_none());
-        assert!(Element::from_keys(Set::In4, &key(6, 0), None).is_none());
-        assert!(Element::from_keys(Set::Net4, &key(6, 22), Some(&key(17, 22))).is_none());
+        assert!(Element::from_kernel(Set::In4, &key(6, 22), None, None).is_some());
+        assert!(Element::from_kernel(Set::In4, &key(132, 22), None, None).is_none());
+        assert!(Element::from_kernel(Set::In4, &key(6, 0), None, None).is_none());
+        assert!(Element::from_kernel(Set::Net4, &key(6, 22), Some(&key(17, 22)), None).is_none());
     }
 }

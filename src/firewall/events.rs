@@ -76,7 +76,7 @@ impl Watch {
 /// Reads an element of a notification or a dump; `None` for what is not of our making.
 pub(super) fn read_element(set: Set, entry: Attributes<'_>) -> Option<Element> {
     let value = |kind| entry.nest(kind).and_then(|data| data.get(attr::DATA_VALUE));
-    Element::from_keys(set, value(attr::ELEMENT_KEY)?, value(attr::ELEMENT_KEY_END))
+    Element::from_kernel(set, value(attr::ELEMENT_KEY)?, value(attr::ELEMENT_KEY_END), value(attr::ELEMENT_DATA))
 }
 
 #[cfg(test)]

@@ -30,6 +30,30 @@ const CT_STATE: u32 = 0;
 /// Established and related, as the kernel's register has them: in the byte order of the CPU.
 const CT_KNOWN: u32 = 2 | 4;
 
+const FIB_DESTINATION: u16 = 1;
+const FIB_RESULT: u16 = 2;
+const FIB_FLAGS: u16 = 3;
+const FIB_ADDRESS_TYPE: u32 = 3;
+const FIB_OF_DESTINATION: u32 = 2;
+/// The address type of the router's own addresses, `RTN_LOCAL`, in the byte order of the CPU.
+const LOCAL: u32 = 2;
+
+const LOOKUP_SET: u16 = 1;
+const LOOKUP_SOURCE: u16 = 2;
+const LOOKUP_DESTINATION: u16 = 3;
+const LOOKUP_SET_ID: u16 = 4;
+
+const NAT_TYPE: u16 = 1;
+const NAT_FAMILY: u16 = 2;
+const NAT_ADDRESS: u16 = 3;
+const NAT_PORT: u16 = 5;
+const NAT_SOURCE: u32 = 0;
+const NAT_DESTINATION: u32 = 1;
+/// The number of IPv4, `NFPROTO_IPV4`.
+const IPV4: u8 = 2;
+/// The number of IPv6, `NFPROTO_IPV6`.
+const IPV6: u8 = 10;
+
 const NETWORK_HEADER: u32 = 1;
 const TRANSPORT_HEADER: u32 = 2;
 
@@ -118,11 +142,43 @@ pub(super) fn accept_known(writer: &mut Writer) {
     verdict(writer, ACCEPT, None);
 }
 
-/// `ip saddr . meta l4proto . th dport @SET accept`, with a destination where the set has one.
-pub(super) fn accept_members(writer: &mut Writer, set: Set, id: u32) {
+/// The rule that [`Set::rule`] spells: it looks the packet up and does what the set is for.
+pub(super) fn rule(writer: &mut Writer, set: Set, id: u32) {
+    if set == Set::Dnat4 {
+        fib_local(writer);
+    }
+    load_key(writer, set);
+    expression(writer, "lookup", |writer| {
+        writer.u32(LOOKUP_SOURCE, register(0));
+        if set.is_map() {
+            writer.u32(LOOKUP_DESTINATION, register(0));
+        }
+        writer.text(LOOKUP_SET, set.name());
+        writer.u32(LOOKUP_SET_ID, id);
+    });
+    match set {
+        Set::Dnat4 => translate(writer, NAT_DESTINATION, Some(register(4))),
+        Set::Snat4 => translate(writer, NAT_SOURCE, None),
+        Set::Masq4 => expression(writer, "masq", |_| ()),
+        _ => verdict(writer, ACCEPT, None),
+    }
+}
+
+/// `fib daddr type local`
+fn fib_local(writer: &mut Writer) {
+    expression(writer, "fib", |writer| {
+        writer.u32(FIB_FLAGS, FIB_OF_DESTINATION);
+        writer.u32(FIB_RESULT, FIB_ADDRESS_TYPE);
+        writer.u32(FIB_DESTINATION, register(0));
+    });
+    compare(writer, EQUAL, &LOCAL.to_ne_bytes());
+}
+
+/// `ip saddr . ip daddr . meta l4proto . th dport`, as far as the set's key has them.
+fn load_key(writer: &mut Writer, set: Set) {
     /// Where the kernel's number of the family and a header's source, destination and their length are.
-    const V4: (u8, u32, u32, u32) = (2, 12, 16, 4);
-    const V6: (u8, u32, u32, u32) = (10, 8, 24, 16);
+    const V4: (u8, u32, u32, u32) = (IPV4, 12, 16, 4);
+    const V6: (u8, u32, u32, u32) = (IPV6, 8, 24, 16);
     let (family, source, destination, length) = if set.is_v6() { V6 } else { V4 };
     meta(writer, META_NFPROTO, 1);
     compare(writer, EQUAL, &[family]);
@@ -132,14 +188,22 @@ pub(super) fn accept_members(writer: &mut Writer, set: Set, id: u32) {
         payload(writer, NETWORK_HEADER, destination, length, register(offset));
         offset += length;
     }
-    meta(writer, META_L4PROTO, register(offset));
-    payload(writer, TRANSPORT_HEADER, 2, 2, register(offset + 4));
-    expression(writer, "lookup", |writer| {
-        writer.u32(2, register(0));
-        writer.text(1, set.name());
-        writer.u32(4, id);
+    if set.has_port() {
+        meta(writer, META_L4PROTO, register(offset));
+        payload(writer, TRANSPORT_HEADER, 2, 2, register(offset + 4));
+    }
+}
+
+/// Translates to the IPv4 address that the map gave, and to the port in the register `port`.
+fn translate(writer: &mut Writer, kind: u32, port: Option<u32>) {
+    expression(writer, "nat", |writer| {
+        writer.u32(NAT_TYPE, kind);
+        writer.u32(NAT_FAMILY, IPV4.into());
+        writer.u32(NAT_ADDRESS, register(0));
+        if let Some(port) = port {
+            writer.u32(NAT_PORT, port);
+        }
     });
-    verdict(writer, ACCEPT, None);
 }
 
 /// `tcp dport PORT reject with tcp reset`, or for UDP `reject with icmpx port-unreachable`: what a

@@ -56,8 +56,17 @@ impl Living {
         self.elements.contains_key(element)
     }
 
+    /// The element of the same key, whatever its data: there is at most one.
+    fn same_key(&self, element: &Element) -> Option<(&Element, &Life)> {
+        let key = element.bare();
+        self.elements.range(key..).next().filter(|(found, _)| found.bare() == key)
+    }
+
     /// Takes over an element that is in the kernel.
     pub(super) fn adopt(&mut self, element: Element, life: Life) {
+        if let Some(other) = self.same_key(&element).map(|(other, _)| *other) {
+            self.elements.remove(&other);
+        }
         self.elements.insert(element, life);
     }
 
@@ -85,10 +94,19 @@ impl Living {
         if element.set.is_interval() {
             self.stage_range(element, life, now, batch, undo);
         } else {
-            match self.elements.get(element) {
-                Some(old) if old.expiry >= life.expiry => confirm(element, old, now, batch),
-                _ => self.renew(element, life, now, batch, undo),
+            match self.same_key(element) {
+                Some((old, old_life)) if old == element && old_life.expiry >= life.expiry => {
+                    confirm(element, old_life, now, batch);
+                    return;
+                }
+                // The kernel takes no other data under a living key.
+                Some((old, old_life)) if old != element => {
+                    let (old, old_life) = (*old, old_life.clone());
+                    self.drop_element(&old, &old_life, now, batch, undo);
+                }
+                _ => {}
             }
+            self.renew(element, life, now, batch, undo);
         }
     }
 
@@ -126,7 +144,7 @@ impl Living {
             if old == element {
                 continue;
             }
-            self.drop_range(old, old_life, now, batch, undo);
+            self.drop_element(old, old_life, now, batch, undo);
             let left = before(element.first).and_then(|end| piece(old, old.first, end));
             let right = after(element.last).and_then(|start| piece(old, start, old.last));
             for rest in left.iter().chain(&right) {
@@ -150,9 +168,14 @@ impl Living {
         self.elements.range(door(lowest, lowest)..=door(highest, highest))
     }
 
-    fn drop_range(&mut self, old: &Element, life: &Life, now: Duration, batch: &mut Batch, undo: &mut Undo) {
-        let timeout = life.remaining(now).unwrap_or(LIFE_MIN);
-        batch.remove_element(old, timeout, &life.access);
+    fn drop_element(&mut self, old: &Element, life: &Life, now: Duration, batch: &mut Batch, undo: &mut Undo) {
+        if life.expiry == FOREVER {
+            batch.add_endless_element(old, &life.access);
+            batch.delete_element(old);
+        } else {
+            let timeout = life.remaining(now).unwrap_or(LIFE_MIN);
+            batch.remove_element(old, timeout, &life.access);
+        }
         undo.0.push((*old, self.elements.remove(old)));
     }
 

@@ -6,12 +6,16 @@
 //! living grants back, with the time that is left to each.
 
 pub mod batch;
+pub mod drop_in;
 pub mod element;
 mod error;
 mod events;
 mod expr;
+pub mod grant;
+pub mod key;
 mod living;
 mod numbers;
+mod revoke;
 pub mod sets;
 mod socket;
 pub mod standalone;
@@ -27,7 +31,7 @@ use rustix::io::Errno;
 use crate::access::Grant;
 use crate::config::FirewallMode;
 
-pub use self::element::Element;
+pub use self::element::{Element, Translation};
 pub use self::error::FirewallError;
 pub use self::sets::Set;
 pub use self::standalone::Guard;
@@ -121,9 +125,9 @@ impl Firewall {
         Ok(missing)
     }
 
-    /// Makes a grant true: all its openings in one transaction, or none. `now` is `CLOCK_BOOTTIME`.
+    /// Makes a grant true: all its doors and ways through in one transaction, or none. `now` is `CLOCK_BOOTTIME`.
     ///
-    /// An opening that lives longer already stays as it is.
+    /// What lives longer already stays as it is; a port that led elsewhere leads to the new place.
     ///
     /// # Errors
     /// Why the kernel refused; nothing was opened then.
@@ -132,7 +136,7 @@ impl Firewall {
             // The kernel would take it for an endless life.
             return Err(FirewallError::Opening("a timeout of 0 seconds"));
         }
-        let elements = grant.openings.iter().map(Element::of).collect::<Result<Vec<_>, _>>()?;
+        let elements = grant::elements(grant)?;
         let life = Life { expiry: now + Duration::from_secs(grant.timeout.into()), access: Arc::clone(&grant.access) };
         // What others changed before this grant must not be taken for a change after it.
         self.drain(now);
@@ -161,8 +165,8 @@ impl Firewall {
     /// Tries to remove the cause of a refusal; whether a second try makes sense.
     fn mend(&mut self, refusal: Refusal, now: Duration) -> bool {
         match (refusal.errno, refusal.subject) {
-            // Somebody else put a range of his own into our set.
-            (Errno::EXIST, Some(set)) => self.adopt_set(set, now).is_ok(),
+            // Somebody else put a range or a translation of his own into our set.
+            (Errno::EXIST | Errno::BUSY, Some(set)) => self.adopt_set(set, now).is_ok(),
             // On old kernels, an element may expire between its adding and its deletion.
             (Errno::NOENT, _) => self.mode == FirewallMode::Fw4 || self.resync(now).is_ok(),
             // The kernel drops expired ranges only when a transaction changes the set.
@@ -236,7 +240,7 @@ pub fn remove_standalone() -> Result<(), FirewallError> {
 #[must_use]
 pub fn script(mode: FirewallMode, guard: &Guard) -> String {
     match mode {
-        FirewallMode::Fw4 => format!("table inet {FW4_TABLE} {{\n{}}}\n", sets::declarations()),
+        FirewallMode::Fw4 => format!("table inet {FW4_TABLE} {{\n{}}}\n", drop_in::declarations()),
         FirewallMode::Standalone => standalone::script(guard),
     }
 }

@@ -39,6 +39,8 @@ pub(super) mod attr {
     pub(crate) const SET_FLAGS: u16 = 3;
     pub(crate) const SET_KEY_TYPE: u16 = 4;
     pub(crate) const SET_KEY_LENGTH: u16 = 5;
+    pub(crate) const SET_DATA_TYPE: u16 = 6;
+    pub(crate) const SET_DATA_LENGTH: u16 = 7;
     pub(crate) const SET_DESCRIPTION: u16 = 9;
     pub(crate) const SET_ID: u16 = 10;
     pub(crate) const DESCRIPTION_SIZE: u16 = 1;
@@ -49,6 +51,7 @@ pub(super) mod attr {
     pub(crate) const LIST_ENTRY: u16 = 1;
     pub(crate) const ELEMENTS: u16 = 3;
     pub(crate) const ELEMENT_KEY: u16 = 1;
+    pub(crate) const ELEMENT_DATA: u16 = 2;
     pub(crate) const ELEMENT_TIMEOUT: u16 = 4;
     pub(crate) const ELEMENT_EXPIRATION: u16 = 5;
     pub(crate) const ELEMENT_USERDATA: u16 = 6;

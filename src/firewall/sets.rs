@@ -1,4 +1,4 @@
-//! The sets: their names, key types and declarations, the same in both modes.
+//! The sets and maps: their names, types and declarations, the same in both modes.
 //!
 //! A name ends in the version of its type: the kernel refuses another type under a living name.
 
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::limits;
 
-/// One of our sets. Sets for forwards (all protocols, DNAT, SNAT) join this list when they are granted.
+/// One of our sets; a map is a set whose elements have data beside their keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Set {
     /// IPv4 source, protocol, port.
@@ -22,6 +22,16 @@ pub enum Set {
     Net4,
     /// IPv6 network, protocol, port.
     Net6,
+    /// IPv4 source and destination: all protocols and ports.
+    All4,
+    /// IPv6 source and destination: all protocols and ports.
+    All6,
+    /// IPv4 source, protocol, port to the address and port that the destination becomes.
+    Dnat4,
+    /// IPv4 source and destination, protocol, port to the address that the source becomes.
+    Snat4,
+    /// IPv4 source and destination, protocol, port: the source becomes the device's address.
+    Masq4,
 }
 
 /// The numbers of nft's data types, which its set declarations name.
@@ -36,10 +46,31 @@ mod datatype {
 
 impl Set {
     /// Every set, in the order in which they are declared and looked up.
-    pub const ALL: [Self; 6] = [Self::In4, Self::In6, Self::To4, Self::To6, Self::Net4, Self::Net6];
+    pub const ALL: [Self; 11] = [
+        Self::In4,
+        Self::In6,
+        Self::To4,
+        Self::To6,
+        Self::Net4,
+        Self::Net6,
+        Self::All4,
+        Self::All6,
+        Self::Dnat4,
+        Self::Snat4,
+        Self::Masq4,
+    ];
+
+    /// The sets that are looked up for what comes to the router itself.
+    pub const INPUT: [Self; 6] = [Self::In4, Self::In6, Self::To4, Self::To6, Self::Net4, Self::Net6];
 
     /// The sets that are looked up for what is forwarded.
-    pub const FORWARD: [Self; 2] = [Self::To4, Self::To6];
+    pub const FORWARD: [Self; 4] = [Self::To4, Self::To6, Self::All4, Self::All6];
+
+    /// The maps that are looked up before routing, for the first packet of a connection.
+    pub const DESTINATION_NAT: [Self; 1] = [Self::Dnat4];
+
+    /// The sets that are looked up after routing, for the first packet of a connection; the first match decides.
+    pub const SOURCE_NAT: [Self; 2] = [Self::Snat4, Self::Masq4];
 
     /// The name in the table.
     #[must_use]
@@ -51,6 +82,11 @@ impl Set {
             Self::To6 => "spa_to6_v1",
             Self::Net4 => "spa_net4_v1",
             Self::Net6 => "spa_net6_v1",
+            Self::All4 => "spa_all4_v1",
+            Self::All6 => "spa_all6_v1",
+            Self::Dnat4 => "spa_dnat4_v1",
+            Self::Snat4 => "spa_snat4_v1",
+            Self::Masq4 => "spa_masq4_v1",
         }
     }
 
@@ -63,13 +99,25 @@ impl Set {
     /// Whether the addresses are IPv6.
     #[must_use]
     pub fn is_v6(self) -> bool {
-        matches!(self, Self::In6 | Self::To6 | Self::Net6)
+        matches!(self, Self::In6 | Self::To6 | Self::Net6 | Self::All6)
     }
 
     /// Whether the key has a destination.
     #[must_use]
     pub fn has_destination(self) -> bool {
-        matches!(self, Self::To4 | Self::To6)
+        matches!(self, Self::To4 | Self::To6 | Self::All4 | Self::All6 | Self::Snat4 | Self::Masq4)
+    }
+
+    /// Whether the key has a protocol and a port.
+    #[must_use]
+    pub fn has_port(self) -> bool {
+        !matches!(self, Self::All4 | Self::All6)
+    }
+
+    /// Whether its elements have data: it is a map.
+    #[must_use]
+    pub fn is_map(self) -> bool {
+        !self.data_fields().is_empty()
     }
 
     /// Whether an element is a range of sources.
@@ -94,80 +142,123 @@ impl Set {
     #[must_use]
     pub fn fields(self) -> &'static [u8] {
         match self {
-            Self::In4 | Self::Net4 => &[4, 1, 2],
+            Self::In4 | Self::Net4 | Self::Dnat4 => &[4, 1, 2],
             Self::In6 | Self::Net6 => &[16, 1, 2],
-            Self::To4 => &[4, 4, 1, 2],
+            Self::To4 | Self::Snat4 | Self::Masq4 => &[4, 4, 1, 2],
             Self::To6 => &[16, 16, 1, 2],
+            Self::All4 => &[4, 4],
+            Self::All6 => &[16, 16],
+        }
+    }
+
+    /// The bytes of each field of the data, without padding; none where it is no map.
+    fn data_fields(self) -> &'static [u8] {
+        match self {
+            Self::Dnat4 => &[4, 2],
+            Self::Snat4 => &[4],
+            _ => &[],
         }
     }
 
     /// The bytes of a key: each field takes whole words of four.
     #[must_use]
     pub fn key_length(self) -> u32 {
-        self.fields().iter().map(|&field| u32::from(field).next_multiple_of(4)).sum()
+        padded(self.fields())
+    }
+
+    /// The bytes of an element's data, in the same way; 0 where it is no map.
+    #[must_use]
+    pub fn data_length(self) -> u32 {
+        padded(self.data_fields())
     }
 
     /// The key's type as nft numbers it, for `nft list`.
     #[must_use]
     pub fn key_type(self) -> u32 {
         let address = if self.is_v6() { datatype::IPV6 } else { datatype::IPV4 };
-        let destination = self.has_destination().then_some(address);
-        [Some(address), destination, Some(datatype::PROTOCOL), Some(datatype::SERVICE)]
-            .into_iter()
-            .flatten()
-            .fold(0, |number, field| (number << datatype::BITS) | field)
+        let mut types = vec![address];
+        types.extend(self.has_destination().then_some(address));
+        if self.has_port() {
+            types.extend([datatype::PROTOCOL, datatype::SERVICE]);
+        }
+        concatenated(&types)
+    }
+
+    /// The data's type as nft numbers it; 0 where it is no map.
+    #[must_use]
+    pub fn data_type(self) -> u32 {
+        match self {
+            Self::Dnat4 => concatenated(&[datatype::IPV4, datatype::SERVICE]),
+            Self::Snat4 => datatype::IPV4,
+            _ => 0,
+        }
     }
 
     /// The declaration inside a table, as nft reads it, one line.
     #[must_use]
     pub fn declaration(self) -> String {
         let address = if self.is_v6() { "ipv6_addr" } else { "ipv4_addr" };
-        let mut text = format!("set {} {{ type {address}", self.name());
+        let kind = if self.is_map() { "map" } else { "set" };
+        let mut text = format!("{kind} {} {{ type {address}", self.name());
         if self.has_destination() {
             text = text + " . " + address;
         }
+        if self.has_port() {
+            text.push_str(" . inet_proto . inet_service");
+        }
+        text.push_str(match self {
+            Self::Dnat4 => " : ipv4_addr . inet_service",
+            Self::Snat4 => " : ipv4_addr",
+            _ => "",
+        });
         let flags = if self.is_interval() { "interval, timeout" } else { "timeout" };
         // Writing into a String does not fail.
-        let _ = write!(text, " . inet_proto . inet_service; flags {flags}; size {}; }}", self.size());
+        let _ = write!(text, "; flags {flags}; size {}; }}", self.size());
         text
     }
 
     /// The match of a rule that looks a packet up in the set, as nft reads it.
     #[must_use]
     pub fn lookup(self) -> String {
+        format!("{} @{}", self.key(), self.name())
+    }
+
+    /// What of a packet is looked up, as nft reads it.
+    fn key(self) -> String {
         let family = if self.is_v6() { "ip6" } else { "ip" };
         let destination = if self.has_destination() { format!(" . {family} daddr") } else { String::new() };
-        format!("{family} saddr{destination} . meta l4proto . th dport @{}", self.name())
+        let port = if self.has_port() { " . meta l4proto . th dport" } else { "" };
+        format!("{family} saddr{destination}{port}")
+    }
+
+    /// The whole rule that does with a packet what the set is for, as nft reads it.
+    #[must_use]
+    pub fn rule(self) -> String {
+        match self {
+            // Only towards the router's own addresses: what goes elsewhere is somebody else's connection.
+            Self::Dnat4 => {
+                format!("fib daddr type local dnat ip addr . port to {} map @{}", self.key(), self.name())
+            }
+            Self::Snat4 => format!("snat ip to {} map @{}", self.key(), self.name()),
+            Self::Masq4 => format!("{} masquerade", self.lookup()),
+            _ => format!("{} accept", self.lookup()),
+        }
     }
 }
 
-/// The declarations of all sets, one a line, for the drop-in of fw4.
-#[must_use]
-pub fn declarations() -> String {
-    Set::ALL.into_iter().map(|set| format!("\t{}\n", set.declaration())).collect()
+/// The bytes of concatenated fields: each takes whole words of four.
+fn padded(fields: &[u8]) -> u32 {
+    fields.iter().map(|&field| u32::from(field).next_multiple_of(4)).sum()
 }
 
-/// The rules that accept what is in these sets, one a line, for the drop-ins of fw4.
-#[must_use]
-pub fn rules(sets: &[Set]) -> String {
-    sets.iter().map(|set| format!("{} counter accept comment \"spa-knockd\"\n", set.lookup())).collect()
+/// The number of a concatenation of types.
+fn concatenated(types: &[u32]) -> u32 {
+    types.iter().fold(0, |number, field| (number << datatype::BITS) | field)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_drop_ins_say_the_same() {
-        let body =
-            |text: &str| -> String { text.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect() };
-        let table = include_str!("../../files/usr/share/nftables.d/table-pre/10-spa-knockd.nft");
-        let input = include_str!("../../files/usr/share/nftables.d/chain-pre/input_wan/10-spa-knockd.nft");
-        let forward = include_str!("../../files/usr/share/nftables.d/chain-pre/forward_wan/10-spa-knockd.nft");
-        assert_eq!(body(table), declarations());
-        assert_eq!(body(input), rules(&Set::ALL));
-        assert_eq!(body(forward), rules(&Set::FORWARD));
-    }
 
     #[test]
     fn names_lead_back_to_their_sets() {
@@ -190,6 +281,19 @@ mod tests {
         );
         assert_eq!(Set::To4.lookup(), "ip saddr . ip daddr . meta l4proto . th dport @spa_to4_v1");
         assert_eq!((Set::In4.key_length(), Set::To6.key_length()), (12, 40));
-        assert_eq!(Set::To4.key_type(), 0x1c_730d);
+        assert_eq!(
+            Set::Dnat4.declaration(),
+            "map spa_dnat4_v1 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; \
+             flags timeout; size 16384; }"
+        );
+        assert_eq!(
+            Set::All6.declaration(),
+            "set spa_all6_v1 { type ipv6_addr . ipv6_addr; flags timeout; size 16384; }"
+        );
+        assert_eq!(Set::All6.rule(), "ip6 saddr . ip6 daddr @spa_all6_v1 accept");
+        // As `nft --debug=mnl` shows them.
+        assert_eq!((Set::To4.key_type(), Set::All4.key_type(), Set::Dnat4.key_type()), (0x1c_730d, 0x1c7, 0x730d));
+        assert_eq!((Set::Dnat4.data_type(), Set::Dnat4.data_length()), (0x1cd, 8));
+        assert_eq!((Set::Snat4.data_type(), Set::Snat4.data_length(), Set::Masq4.data_length()), (7, 4, 0));
     }
 }

@@ -1,4 +1,5 @@
-//! The table of standalone mode: the sets, and a guard for the protected ports on the captured interfaces.
+//! The table of standalone mode: the sets, a guard for the protected ports on the captured interfaces, and the
+//! translations of what was granted there.
 
 use std::fmt::Write;
 
@@ -23,15 +24,47 @@ pub struct Guard {
 /// A base chain, the chain that it hands our interfaces to, and the sets looked up there.
 struct Path {
     base: &'static str,
-    guard: &'static str,
-    hook: u32,
+    branch: &'static str,
+    hook: Hook,
     sets: &'static [Set],
 }
 
-const PATHS: [Path; 2] = [
-    Path { base: "input", guard: "guard_input", hook: 1, sets: &Set::ALL },
-    Path { base: "forward", guard: "guard_forward", hook: 2, sets: &Set::FORWARD },
+const PATHS: [Path; 4] = [
+    Path {
+        base: "input",
+        branch: "guard_input",
+        hook: Hook { kind: FILTER, number: 1, priority: 0 },
+        sets: &Set::INPUT,
+    },
+    Path {
+        base: "forward",
+        branch: "guard_forward",
+        hook: Hook { kind: FILTER, number: 2, priority: 0 },
+        sets: &Set::FORWARD,
+    },
+    Path {
+        base: "prerouting",
+        branch: "dstnat",
+        hook: Hook { kind: NAT, number: 0, priority: -100 },
+        sets: &Set::DESTINATION_NAT,
+    },
+    Path {
+        base: "postrouting",
+        branch: "srcnat",
+        hook: Hook { kind: NAT, number: 4, priority: 100 },
+        sets: &Set::SOURCE_NAT,
+    },
 ];
+
+const FILTER: &str = "filter";
+const NAT: &str = "nat";
+
+impl Path {
+    /// Whether the protected ports are closed here.
+    fn guards(&self) -> bool {
+        self.hook.kind == FILTER
+    }
+}
 
 impl Guard {
     /// Checks that rules can name the interfaces.
@@ -61,23 +94,24 @@ pub fn batch(guard: &Guard, sequence: u32) -> Batch {
         batch.make_set(set, id);
     }
     for path in &PATHS {
-        batch.make_chain(path.guard, None);
-        batch.flush_chain(path.guard);
-        batch.append_rule(path.guard, expr::accept_known);
+        batch.make_chain(path.branch, None);
+        batch.flush_chain(path.branch);
+        if path.guards() {
+            batch.append_rule(path.branch, expr::accept_known);
+        }
         for (set, id) in Set::ALL.into_iter().zip(1..) {
             if path.sets.contains(&set) {
-                batch.append_rule(path.guard, |writer| expr::accept_members(writer, set, id));
+                batch.append_rule(path.branch, |writer| expr::rule(writer, set, id));
             }
         }
-        for &port in &guard.protect {
-            batch.append_rule(path.guard, |writer| expr::reject(writer, port));
+        for &port in guard.protect.iter().filter(|_| path.guards()) {
+            batch.append_rule(path.branch, |writer| expr::reject(writer, port));
         }
-        let hook = Hook { number: path.hook, priority: 0 };
-        batch.make_chain(path.base, Some(hook));
+        batch.make_chain(path.base, Some(path.hook));
         batch.flush_chain(path.base);
         for name in &guard.interfaces {
             batch.append_rule(path.base, |writer| {
-                expr::jump_from(writer, name, path.guard);
+                expr::jump_from(writer, name, path.branch);
             });
         }
     }
@@ -96,22 +130,25 @@ pub fn script(guard: &Guard) -> String {
         line(format_args!("\t{}", set.declaration()));
     }
     for path in &PATHS {
-        line(format_args!("\tchain {} {{", path.guard));
-        line(format_args!("\t\tct state established,related accept"));
-        for set in path.sets {
-            line(format_args!("\t\t{} accept", set.lookup()));
+        line(format_args!("\tchain {} {{", path.branch));
+        if path.guards() {
+            line(format_args!("\t\tct state established,related accept"));
         }
-        for port in &guard.protect {
+        for set in path.sets {
+            line(format_args!("\t\t{}", set.rule()));
+        }
+        for port in guard.protect.iter().filter(|_| path.guards()) {
             let answer = match port.proto {
                 Proto::Tcp => "tcp reset",
                 Proto::Udp => "icmpx port-unreachable",
             };
             line(format_args!("\t\t{} dport {} reject with {answer}", port.proto, port.number));
         }
+        let Hook { kind, priority, .. } = path.hook;
         line(format_args!("\t}}\n\tchain {} {{", path.base));
-        line(format_args!("\t\ttype filter hook {} priority 0; policy accept;", path.base));
+        line(format_args!("\t\ttype {kind} hook {} priority {priority}; policy accept;", path.base));
         for name in &guard.interfaces {
-            line(format_args!("\t\tiifname \"{name}\" jump {}", path.guard));
+            line(format_args!("\t\tiifname \"{name}\" jump {}", path.branch));
         }
         line(format_args!("\t}}"));
     }

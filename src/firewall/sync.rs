@@ -18,8 +18,8 @@ use crate::config::FirewallMode;
 
 /// Datagrams that one call reads: a restart of a large firewall takes about as many.
 const DATAGRAMS_MAX: usize = 64;
-/// Elements of one refilling transaction: the kernel's refusals of all of them fit the socket.
-const REFILL: usize = 64;
+/// Elements of one transaction that changes many: the kernel's refusals of all of them fit the socket.
+pub(super) const CHUNK: usize = 64;
 
 /// What somebody else's change of the firewall led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,11 +95,11 @@ impl Firewall {
             self.lose_table();
         } else {
             for element in &ended.revoked {
-                self.revoke(element, now);
+                self.deleted_by_hand(element, now);
             }
             for set in ended.dropped {
                 let gone: Vec<Element> = self.elements_of(set).map(|(element, _)| *element).collect();
-                gone.iter().for_each(|element| self.revoke(element, now));
+                gone.iter().for_each(|element| self.deleted_by_hand(element, now));
             }
         }
         if ended.created.is_some() {
@@ -128,7 +128,7 @@ impl Firewall {
         self.news.push(Event::TableGone);
     }
 
-    fn revoke(&mut self, element: &Element, now: Duration) {
+    fn deleted_by_hand(&mut self, element: &Element, now: Duration) {
         if let Some(life) = self.living.forget(element).filter(|life| life.expiry > now) {
             self.news.push(Event::Revoked(*element, life.access.to_string()));
         }
@@ -164,7 +164,7 @@ impl Firewall {
                 .filter(|(_, life)| life.expiry != FOREVER)
                 .map(|(element, life)| (*element, life.clone()))
                 .collect();
-            for chunk in elements.chunks(REFILL) {
+            for chunk in elements.chunks(CHUNK) {
                 let mut batch = Batch::new(self.table(), self.requests.sequence());
                 for (element, life) in chunk {
                     if let Some(timeout) = life.remaining(now) {

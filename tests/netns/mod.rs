@@ -149,6 +149,14 @@ pub fn fw4() -> String {
                 include "{files}/chain-pre/forward_wan/10-spa-knockd.nft"
                 jump reject_from_wan
             }}
+            chain dstnat {{
+                type nat hook prerouting priority dstnat; policy accept;
+                include "{files}/chain-pre/dstnat/10-spa-knockd.nft"
+            }}
+            chain srcnat {{
+                type nat hook postrouting priority srcnat; policy accept;
+                include "{files}/chain-pre/srcnat/10-spa-knockd.nft"
+            }}
             chain reject_from_wan {{
                 meta l4proto tcp reject with tcp reset
                 reject with icmpx port-unreachable

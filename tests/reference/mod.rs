@@ -100,14 +100,19 @@ impl Reference {
                 sys::nftnl_set_set_str(made, attr(sys::NFTNL_SET_TABLE), table.as_ptr());
                 sys::nftnl_set_set_str(made, attr(sys::NFTNL_SET_NAME), name.as_ptr());
                 let interval = if set.is_interval() { 0x84 } else { 0 };
+                let map = if set.is_map() { 8 } else { 0 };
                 for (number, value) in [
-                    (sys::NFTNL_SET_FLAGS, 0x10 | interval),
+                    (sys::NFTNL_SET_FLAGS, 0x10 | interval | map),
                     (sys::NFTNL_SET_KEY_TYPE, set.key_type()),
                     (sys::NFTNL_SET_KEY_LEN, set.key_length()),
                     (sys::NFTNL_SET_ID, id),
                     (sys::NFTNL_SET_DESC_SIZE, set.size()),
                 ] {
                     sys::nftnl_set_set_u32(made, attr(number), value);
+                }
+                if set.is_map() {
+                    sys::nftnl_set_set_u32(made, attr(sys::NFTNL_SET_DATA_TYPE), set.data_type());
+                    sys::nftnl_set_set_u32(made, attr(sys::NFTNL_SET_DATA_LEN), set.data_length());
                 }
                 if set.is_interval() {
                     let number = attr(sys::NFTNL_SET_DESC_CONCAT);
@@ -120,18 +125,18 @@ impl Reference {
         });
     }
 
-    pub fn chain(&mut self, table: &str, name: &str, hook: Option<u32>) {
-        let (table, name, filter) = (text(table), text(name), text("filter"));
+    pub fn chain(&mut self, table: &str, name: &str, hook: Option<(&str, u32, i32)>) {
+        let (table, name) = (text(table), text(name));
         self.change(NEW_CHAIN, CREATE, |header| {
             // SAFETY: the chain lives from alloc to free; libnftnl copies what it is given.
             unsafe {
                 let chain = sys::nftnl_chain_alloc();
                 sys::nftnl_chain_set_str(chain, attr(sys::NFTNL_CHAIN_TABLE), table.as_ptr());
                 sys::nftnl_chain_set_str(chain, attr(sys::NFTNL_CHAIN_NAME), name.as_ptr());
-                if let Some(hook) = hook {
-                    sys::nftnl_chain_set_str(chain, attr(sys::NFTNL_CHAIN_TYPE), filter.as_ptr());
+                if let Some((kind, hook, priority)) = hook {
+                    sys::nftnl_chain_set_str(chain, attr(sys::NFTNL_CHAIN_TYPE), text(kind).as_ptr());
                     sys::nftnl_chain_set_u32(chain, attr(sys::NFTNL_CHAIN_HOOKNUM), hook);
-                    sys::nftnl_chain_set_s32(chain, attr(sys::NFTNL_CHAIN_PRIO), 0);
+                    sys::nftnl_chain_set_s32(chain, attr(sys::NFTNL_CHAIN_PRIO), priority);
                     sys::nftnl_chain_set_u32(chain, attr(sys::NFTNL_CHAIN_POLICY), 1);
                 }
                 sys::nftnl_chain_nlmsg_build_payload(header, chain);
@@ -198,6 +203,9 @@ impl Reference {
                     if let Some(timeout) = timeout {
                         let number = attr(sys::NFTNL_SET_ELEM_TIMEOUT);
                         sys::nftnl_set_elem_set_u64(made, number, timeout);
+                    }
+                    if let Some(data) = element.data() {
+                        put(sys::NFTNL_SET_ELEM_DATA, data.bytes());
                     }
                     let userdata = sys::nftnl_udata_buf_alloc(256);
                     sys::nftnl_udata_put_strz(userdata, 0, text(comment).as_ptr());
@@ -290,27 +298,48 @@ pub fn known() -> Vec<Expression> {
     ]
 }
 
+fn translate(kind: u32, port: &[(u32, u32)]) -> Expression {
+    let numbers =
+        [(sys::NFTNL_EXPR_NAT_TYPE, kind), (sys::NFTNL_EXPR_NAT_FAMILY, 2), (sys::NFTNL_EXPR_NAT_REG_ADDR_MIN, 1)];
+    Expression::new("nat", &[&numbers, port].concat(), &[])
+}
+
 /// The registers are those that `nft --debug=netlink` shows for the same rules.
 pub fn members(set: Set, id: u32) -> Vec<Expression> {
     let (family, source, destination, size) = if set.is_v6() { (10, 8, 24, 16) } else { (2, 12, 16, 4) };
-    let mut rule = vec![meta(15, 1), compare(0, &[family]), payload(1, source, size, 1)];
-    let (to, proto, port) = match set {
-        Set::In4 | Set::Net4 => (None, 9, 10),
-        Set::In6 | Set::Net6 => (None, 2, 13),
-        Set::To4 => (Some(9), 10, 11),
-        Set::To6 => (Some(2), 3, 17),
+    let mut rule = Vec::new();
+    if set == Set::Dnat4 {
+        let fib = [(sys::NFTNL_EXPR_FIB_DREG, 1), (sys::NFTNL_EXPR_FIB_RESULT, 3), (sys::NFTNL_EXPR_FIB_FLAGS, 2)];
+        rule.push(Expression::new("fib", &fib, &[]));
+        rule.push(compare(0, &2u32.to_ne_bytes()));
+    }
+    rule.extend([meta(15, 1), compare(0, &[family]), payload(1, source, size, 1)]);
+    let (to, service) = match set {
+        Set::In4 | Set::Net4 | Set::Dnat4 => (None, Some((9, 10))),
+        Set::In6 | Set::Net6 => (None, Some((2, 13))),
+        Set::To4 | Set::Snat4 | Set::Masq4 => (Some(9), Some((10, 11))),
+        Set::To6 => (Some(2), Some((3, 17))),
+        Set::All4 => (Some(9), None),
+        Set::All6 => (Some(2), None),
     };
     rule.extend(to.map(|register| payload(1, destination, size, register)));
-    rule.push(meta(16, proto));
-    rule.push(payload(2, 2, 2, port));
+    if let Some((proto, port)) = service {
+        rule.push(meta(16, proto));
+        rule.push(payload(2, 2, 2, port));
+    }
     let mut name = set.name().as_bytes().to_vec();
     name.push(0);
-    rule.push(Expression::new(
-        "lookup",
-        &[(sys::NFTNL_EXPR_LOOKUP_SREG, 1), (sys::NFTNL_EXPR_LOOKUP_SET_ID, id)],
-        &[(sys::NFTNL_EXPR_LOOKUP_SET, &name)],
-    ));
-    rule.push(accept());
+    let mut numbers = vec![(sys::NFTNL_EXPR_LOOKUP_SREG, 1), (sys::NFTNL_EXPR_LOOKUP_SET_ID, id)];
+    if set.is_map() {
+        numbers.push((sys::NFTNL_EXPR_LOOKUP_DREG, 1));
+    }
+    rule.push(Expression::new("lookup", &numbers, &[(sys::NFTNL_EXPR_LOOKUP_SET, &name)]));
+    rule.push(match set {
+        Set::Dnat4 => translate(1, &[(sys::NFTNL_EXPR_NAT_REG_PROTO_MIN, 9)]),
+        Set::Snat4 => translate(0, &[]),
+        Set::Masq4 => Expression::new("masq", &[], &[]),
+        _ => accept(),
+    });
     rule
 }
 

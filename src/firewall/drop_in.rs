@@ -1,0 +1,43 @@
+//! What the package drops into fw4: our declarations, and the rules for each of fw4's chains.
+
+use super::sets::Set;
+
+/// The declarations of all sets, one a line.
+#[must_use]
+pub fn declarations() -> String {
+    Set::ALL.into_iter().map(|set| format!("\t{}\n", set.declaration())).collect()
+}
+
+/// The rules of a filter chain that accept what is in these sets, one a line.
+#[must_use]
+pub fn accepting(sets: &[Set]) -> String {
+    sets.iter().map(|set| format!("{} counter accept comment \"spa-knockd\"\n", set.lookup())).collect()
+}
+
+/// The rules of a nat chain that translate what is in these sets, one a line.
+#[must_use]
+pub fn translating(sets: &[Set]) -> String {
+    sets.iter().map(|set| format!("{} comment \"spa-knockd\"\n", set.rule())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_drop_ins_say_the_same() {
+        macro_rules! file {
+            ($place:literal) => {
+                include_str!(concat!("../../files/usr/share/nftables.d/", $place, "/10-spa-knockd.nft"))
+                    .split_inclusive('\n')
+                    .filter(|line| !line.starts_with('#'))
+                    .collect::<String>()
+            };
+        }
+        assert_eq!(file!("table-pre"), declarations());
+        assert_eq!(file!("chain-pre/input_wan"), accepting(&Set::INPUT));
+        assert_eq!(file!("chain-pre/forward_wan"), accepting(&Set::FORWARD));
+        assert_eq!(file!("chain-pre/dstnat"), translating(&Set::DESTINATION_NAT));
+        assert_eq!(file!("chain-pre/srcnat"), translating(&Set::SOURCE_NAT));
+    }
+}

@@ -1,0 +1,77 @@
+//! The end of living grants by the owner's word.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use rustix::io::Errno;
+
+use super::Firewall;
+use super::batch::Batch;
+use super::element::Element;
+use super::error::FirewallError;
+use super::living::Life;
+use super::socket::Refusal;
+use super::sync::CHUNK;
+
+impl Firewall {
+    /// Deletes the living elements of a stanza, of a source, or of a source in a stanza; all of them without either.
+    /// How many ended. `now` is `CLOCK_BOOTTIME`.
+    ///
+    /// A range that holds the source ends as a whole, and so does an element to which somebody gave no timeout. What
+    /// expires meanwhile is no error. Connections that are already established live on.
+    ///
+    /// # Errors
+    /// Why the kernel could not be asked or refused; what was not deleted by then lives on, and can be tried again.
+    pub fn revoke(
+        &mut self,
+        access: Option<&str>,
+        source: Option<IpAddr>,
+        now: Duration,
+    ) -> Result<usize, FirewallError> {
+        self.drain(now);
+        // Somebody may have put elements of his own into our sets.
+        self.adopt(now)?;
+        let wanted = |element: &Element, life: &Life| {
+            life.expiry > now
+                && access.is_none_or(|access| *life.access == *access)
+                && source.is_none_or(|source| (element.first..=element.last).contains(&source))
+        };
+        let elements: Vec<Element> =
+            self.living.iter().filter(|(element, life)| wanted(element, life)).map(|(element, _)| *element).collect();
+        for chunk in elements.chunks(CHUNK) {
+            self.delete(chunk)?;
+        }
+        Ok(elements.len())
+    }
+
+    /// Deletes these elements, and forgets those that are gone.
+    fn delete(&mut self, elements: &[Element]) -> Result<(), FirewallError> {
+        match self.try_delete(elements) {
+            Ok(()) => {
+                for element in elements {
+                    self.living.forget(element);
+                }
+                Ok(())
+            }
+            // One that has expired keeps the others, until each is deleted for itself.
+            Err(Refusal { errno: Errno::NOENT, .. }) => {
+                for element in elements {
+                    match self.try_delete(std::slice::from_ref(element)) {
+                        Ok(()) | Err(Refusal { errno: Errno::NOENT, .. }) => self.living.forget(element),
+                        Err(refusal) => return Err(self.explain(refusal)),
+                    };
+                }
+                Ok(())
+            }
+            Err(refusal) => Err(self.explain(refusal)),
+        }
+    }
+
+    fn try_delete(&mut self, elements: &[Element]) -> Result<(), Refusal> {
+        let mut batch = Batch::new(self.table(), self.requests.sequence());
+        for element in elements {
+            batch.delete_element(element);
+        }
+        self.requests.commit(batch)
+    }
+}
