@@ -1,7 +1,7 @@
 //! From root to a user that may capture and change the firewall, and nothing else.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{chown, lchown};
 use std::path::Path;
 
 use rustix::io;
@@ -52,6 +52,12 @@ impl User {
                 let _ = chown(entry.path(), Some(self.uid), Some(self.gid));
             }
         }
+    }
+
+    /// Hands one file over; a link is not followed.
+    pub fn hand_over_file(self, path: &Path) {
+        // What cannot be handed over stays root's, who can use it all the same.
+        let _ = lchown(path, Some(self.uid), Some(self.gid));
     }
 
     /// Becomes the user and gives up every capability but `CAP_NET_ADMIN` and `CAP_NET_RAW`, for good.

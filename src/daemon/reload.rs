@@ -1,0 +1,116 @@
+//! Reading the configuration again: grants, knocks already seen and open captures stay; a bad one changes nothing.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rustix::process::geteuid;
+
+use super::door::awaited;
+use super::logger;
+use super::run::Daemon;
+use crate::config::{self, Config, FirewallMode, Loaded};
+use crate::control::reply::Reloaded;
+use crate::control::ring::Kind;
+use crate::engine::{Engine, Memory};
+
+/// Faults that are named; the rest is counted.
+const FAULTS_MAX: usize = 32;
+
+impl Daemon {
+    /// Reads the configuration file again and goes on by it, or says every fault and goes on as before.
+    pub(super) fn reload(&mut self) -> Result<Reloaded, Vec<String>> {
+        let outcome = self.try_reload();
+        let said = match &outcome {
+            Ok(reloaded) => {
+                for warning in &reloaded.warnings {
+                    log::warn!("{warning}");
+                }
+                let line = format!("the configuration was read again, {} access stanzas", reloaded.stanzas);
+                log::info!("{line}");
+                line
+            }
+            Err(faults) => {
+                for fault in faults {
+                    log::warn!("{fault}");
+                }
+                let line = "the configuration stays as it was".to_owned();
+                log::warn!("{line}");
+                line
+            }
+        };
+        self.door.report.note(Kind::Reload, self.door.clock.unix, said);
+        outcome
+    }
+
+    fn try_reload(&mut self) -> Result<Reloaded, Vec<String>> {
+        readable(&self.path).map_err(|line| vec![line])?;
+        let Loaded { config, warnings } = config::load(&self.path).map_err(|faults| some_of(&faults))?;
+        let devices = if self.interfaces.is_empty() { config.main.devices.clone() } else { self.interfaces.clone() };
+        if devices.is_empty() {
+            return Err(vec![format!("{}: no device to capture on: name one with `list device`", self.path.display())]);
+        }
+        needs_restart(&self.config, &config).map_err(|what| {
+            vec![format!("{}: {what} cannot change while the daemon runs; restart the service", self.path.display())]
+        })?;
+        // What was captured before is judged by what held then.
+        self.ears.change(&devices, &config.main, &mut self.door).map_err(|error| vec![error.to_string()])?;
+        let memory = carry_over(self.door.engine.memory(), &self.config, &config);
+        self.door.engine = Engine::new(&config, memory);
+        self.door.awaited = awaited(&config, &devices);
+        logger::set_level(config.main.log_level);
+        self.config = config;
+        Ok(Reloaded { stanzas: self.door.engine.stanzas(), warnings: some_of(&warnings) })
+    }
+}
+
+/// Whether the file can be read by whom the daemon has become.
+fn readable(path: &Path) -> Result<(), String> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(format!(
+            "{}: the daemon gave up root and may not read it: let user {} read it (chown, or chgrp and mode 640; \
+             its directory, too), or restart the service",
+            path.display(),
+            geteuid().as_raw(),
+        )),
+        // Other faults are named with their remedy by whoever reads the file.
+        _ => Ok(()),
+    }
+}
+
+/// What of the new configuration only a start can bring about.
+fn needs_restart(old: &Config, new: &Config) -> Result<(), &'static str> {
+    if old.main.firewall != new.main.firewall {
+        return Err("option firewall");
+    }
+    if new.main.firewall == FirewallMode::Standalone {
+        if old.main.protect != new.main.protect {
+            return Err("the ports that standalone mode guards (list protect, or the ports of list open)");
+        }
+        if old.main.devices != new.main.devices {
+            return Err("list device in standalone mode, which guards these devices,");
+        }
+    }
+    Ok(())
+}
+
+/// The old engine's memory for the new one. A counting engine (`max_age` 0) keeps replays out by the newest
+/// timestamps alone; one with a window goes on from there.
+fn carry_over(mut memory: Memory, old: &Config, new: &Config) -> Memory {
+    if old.main.max_age == 0 && new.main.max_age > 0 {
+        for (stanza, newest) in &memory.newest {
+            let floor = memory.floors.entry(stanza.clone()).or_default();
+            *floor = (*floor).max(*newest);
+        }
+    }
+    memory
+}
+
+/// The first faults, and how many more there are.
+fn some_of(faults: &[config::Fault]) -> Vec<String> {
+    let mut lines: Vec<String> = faults.iter().take(FAULTS_MAX).map(ToString::to_string).collect();
+    if let Some(more) = faults.len().checked_sub(FAULTS_MAX).filter(|&more| more > 0) {
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
