@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::config::date::format_utc;
+
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -81,4 +83,14 @@ pub fn good(reply: Value) -> Result<Value, String> {
     }
     let words = reply.get("error").and_then(Value::as_str).unwrap_or("the daemon refused, and did not say why");
     Err(words.to_owned())
+}
+
+/// Unix seconds as people read them, UTC, such as `2026-11-22T02:03:04Z`.
+#[must_use]
+pub fn utc(unix: u64) -> String {
+    match format_utc(unix) {
+        Some(date) if !date.contains('T') => date + "T00:00:00Z",
+        Some(time) => time,
+        None => unix.to_string(),
+    }
 }
