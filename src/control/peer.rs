@@ -161,3 +161,119 @@ impl Peer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ring::{Event, Kind};
+    use super::*;
+    use std::io::{BufRead as _, BufReader};
+
+    const NOW: Duration = Duration::from_secs(100);
+
+    fn pair() -> (UnixStream, Peer) {
+        let (client, server) = UnixStream::pair().unwrap();
+        server.set_nonblocking(true).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        (client, Peer::new(server, NOW))
+    }
+
+    /// Names the request; follows events where they are asked for with `follow`.
+    fn echo(request: Request) -> Answer {
+        let follow = (request == Request::Events { follow: true }).then_some(0);
+        Answer { line: format!("{request:?}\n").into_bytes(), follow }
+    }
+
+    fn all(mut client: &UnixStream) -> String {
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn requests_may_come_in_pieces_or_together() {
+        let (mut client, mut peer) = pair();
+        let line = b"{\"v\":1,\"request\":\"status\"}\n";
+        for byte in line {
+            client.write_all(&[*byte]).unwrap();
+            peer.turn(NOW, &mut echo).unwrap();
+        }
+        client.write_all(&[&line[..], line].concat()).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        peer.turn(NOW, &mut echo).unwrap();
+        assert_eq!(peer.due(), Some(Duration::ZERO), "one request a turn");
+        peer.turn(NOW, &mut echo).unwrap();
+        assert!(peer.turn(NOW, &mut echo).is_err(), "it has asked all it wanted");
+        drop(peer);
+        assert_eq!(all(&client), "Status\nStatus\nStatus\n");
+    }
+
+    #[test]
+    fn what_cannot_become_a_request_is_answered_and_ends_the_conversation() {
+        for (sent, words) in [
+            (&b"{\"v\":1,\"request\":\"sta"[..], "was cut"),
+            (&[b'x'; REQUEST_MAX], "longer than 4096 bytes"),
+            (&[b'\n'.wrapping_add(1); 3 * REQUEST_MAX], "longer than 4096 bytes"),
+            (b"\n", "not a JSON object"),
+        ] {
+            let (mut client, mut peer) = pair();
+            client.write_all(sent).unwrap();
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+            peer.turn(NOW, &mut echo).unwrap();
+            assert!(peer.turn(NOW, &mut echo).is_err());
+            let mut reply = String::new();
+            BufReader::new(&client).read_line(&mut reply).unwrap();
+            assert!(reply.contains("\"ok\":false") && reply.contains(words), "{reply}");
+        }
+    }
+
+    #[test]
+    fn who_neither_asks_nor_reads_has_to_go() {
+        let (_client, mut peer) = pair();
+        assert!(peer.turn(NOW + IDLE_MAX / 2, &mut echo).is_ok());
+        assert!(peer.turn(NOW + IDLE_MAX, &mut echo).is_err());
+
+        let (mut client, mut peer) = pair();
+        let long = |_: Request| Answer { line: vec![b'x'; 1 << 22], follow: None };
+        client.write_all(b"{\"v\":1,\"request\":\"status\"}\n{\"v\":1,\"request\":\"status\"}\n").unwrap();
+        peer.turn(NOW, &mut { long }).unwrap();
+        assert!(!peer.output.is_empty() && peer.due() == Some(NOW + IDLE_MAX));
+        peer.turn(NOW + IDLE_MAX / 2, &mut { long }).unwrap();
+        assert!(peer.turn(NOW + IDLE_MAX, &mut { long }).is_err());
+    }
+
+    #[test]
+    fn a_slow_follower_costs_a_bounded_backlog_and_learns_what_it_missed() {
+        let (mut client, mut peer) = pair();
+        client.write_all(b"{\"v\":1,\"request\":\"events\",\"follow\":true}\n").unwrap();
+        peer.turn(NOW, &mut echo).unwrap();
+        assert_eq!(peer.due(), None, "a follower need not ask");
+        let mut ring = Ring::default();
+        for time in 0..10_000 {
+            ring.push(Event { text: Some("x".repeat(500)), ..Event::new(Kind::Grant, time) });
+            peer.publish(&ring, NOW).unwrap();
+            assert!(peer.output.len() < BACKLOG_MAX + 1000);
+        }
+        assert_eq!(peer.due(), Some(NOW + IDLE_MAX));
+        // It reads again: the rest, and how much was lost.
+        let reader = std::thread::spawn(move || {
+            let lines = BufReader::new(client).lines().map_while(Result::ok);
+            lines.take_while(|line| !line.contains("\"number\":9999,")).collect::<Vec<String>>()
+        });
+        for _ in 0..10_000 {
+            peer.turn(NOW, &mut echo).unwrap();
+            peer.publish(&ring, NOW).unwrap();
+            if peer.follow == Some(10_000) && peer.output.is_empty() {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        let lines = reader.join().unwrap();
+        let missed: Vec<u64> = lines
+            .iter()
+            .filter_map(|line| line.strip_prefix("{\"v\":1,\"missed\":")?.strip_suffix('}')?.parse().ok())
+            .collect();
+        assert_eq!(missed.len(), 1);
+        // The reply, the line about what was missed, and all but the last event.
+        assert_eq!(lines.len() - 2 + usize::try_from(missed[0]).unwrap(), 9_999);
+    }
+}
