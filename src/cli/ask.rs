@@ -71,6 +71,8 @@ fn lay_out(row: &[String], starts: &[usize]) -> String {
     let (mut text, mut line, mut used) = (String::new(), String::new(), 0);
     for (cell, &start) in row.iter().zip(starts) {
         for (place, word) in cell.split_whitespace().enumerate() {
+            // A comment that somebody gave to an element may hold what a terminal acts on.
+            let word: String = word.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect();
             let length = word.chars().count();
             let gap = match (used, place) {
                 (0, _) => start,
@@ -79,10 +81,10 @@ fn lay_out(row: &[String], starts: &[usize]) -> String {
             };
             if used > 0 && used + gap + length > WIDTH {
                 text = text + &line + "\n";
-                line = " ".repeat(INDENT) + word;
+                line = " ".repeat(INDENT) + &word;
                 used = INDENT + length;
             } else {
-                line = line + &" ".repeat(gap) + word;
+                line = line + &" ".repeat(gap) + &word;
                 used += gap + length;
             }
         }
@@ -101,6 +103,7 @@ mod tests {
     #[test]
     fn columns_stand_below_each_other() {
         let text = table(&rows(&[&["ACCESS", "LEFT"], &["alice", "29 s"], &["", "1 s"]]));
+        assert_eq!(table(&rows(&[&["a\u{1b}[1m"]])), "a?[1m\n");
         assert_eq!(text, "ACCESS  LEFT\nalice   29 s\n        1 s\n");
     }
 

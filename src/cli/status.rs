@@ -47,10 +47,10 @@ fn rows(status: &Value) -> Vec<Vec<String>> {
         let how = if capturing { counted } else { "the capture is lost; tried every second".to_owned() };
         row("device", format!("{}: {how}", text(device, "device")));
     }
-    row("grants", format!("{} living, {} knocks honoured", number(status, "grants"), number(status, "honoured")));
+    row("grants", format!("{} living, knocks honoured: {}", number(status, "grants"), number(status, "honoured")));
     row(
         "replays",
-        format!("{} knocks remembered of {}", number(status, "remembered"), number(status, "remembered_max")),
+        format!("knocks remembered: {} of {}", number(status, "remembered"), number(status, "remembered_max")),
     );
     let refused = status.get("refused").and_then(Value::as_object);
     let counted = refused.into_iter().flatten().filter_map(|(reason, count)| Some((reason, count.as_u64()?)));

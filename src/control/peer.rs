@@ -178,6 +178,7 @@ mod tests {
     }
 
     /// Names the request; follows events where they are asked for with `follow`.
+    #[expect(clippy::needless_pass_by_value, reason = "this is how the daemon is asked")]
     fn echo(request: Request) -> Answer {
         let follow = (request == Request::Events { follow: true }).then_some(0);
         Answer { line: format!("{request:?}\n").into_bytes(), follow }
