@@ -89,6 +89,12 @@ pub(crate) fn main() -> ExitCode {
         complain("name a command; `spa-knockd --help` lists them");
         return ExitCode::from(2);
     };
+    if let Command::Revoke(arguments) = &command
+        && let Some(fault) = arguments.fault()
+    {
+        complain(fault);
+        return ExitCode::from(2);
+    }
     finish(match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -30,10 +30,15 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.all == (arguments.access.is_some() || arguments.source.is_some()) {
-        return Err("name --access or --source or both, or else --all".to_owned());
+impl Arguments {
+    /// What is wrong with the command line: nothing named is no wish to end all.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        let named = self.access.is_some() || self.source.is_some();
+        (self.all == named).then_some("name --access or --source or both, or else --all")
     }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut fields: Vec<(&str, Value)> = Vec::new();
     fields.extend(arguments.access.as_ref().map(|access| ("access", access.as_str().into())));
     fields.extend(arguments.source.map(|source| ("source", source.to_string().into())));

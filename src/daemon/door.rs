@@ -124,7 +124,7 @@ impl Door {
         let for_whom = source.map(|source| format!(" for {source}")).unwrap_or_default();
         let line = format!("revoked on request: {revoked} set elements{of}{for_whom}");
         log::info!("{line}");
-        self.report.note(Kind::Revoke, self.clock.unix, line);
+        self.report.note(Kind::Revoke, self.clock.unix, access.map(str::to_owned), line);
         Ok(revoked)
     }
 
@@ -137,8 +137,11 @@ impl Door {
         for event in self.firewall.on_events(since_boot()) {
             self.ready &= event != Event::TableGone;
             log::warn!("{event}");
-            let kind = if matches!(event, Event::Revoked(..)) { Kind::Revoke } else { Kind::Firewall };
-            self.report.note(kind, self.clock.unix, event.to_string());
+            let (kind, access) = match &event {
+                Event::Revoked(_, access) => (Kind::Revoke, Some(access.clone())),
+                _ => (Kind::Firewall, None),
+            };
+            self.report.note(kind, self.clock.unix, access, event.to_string());
         }
         if !self.ready && self.firewall.missing().is_ok_and(|missing| missing.is_empty()) {
             self.announce();

@@ -39,7 +39,7 @@ impl Daemon {
                 line
             }
         };
-        self.door.report.note(Kind::Reload, self.door.clock.unix, said);
+        self.door.report.note(Kind::Reload, self.door.clock.unix, None, said);
         outcome
     }
 
@@ -50,7 +50,7 @@ impl Daemon {
         if devices.is_empty() {
             return Err(vec![format!("{}: no device to capture on: name one with `list device`", self.path.display())]);
         }
-        needs_restart(&self.config, &config).map_err(|what| {
+        needs_restart(&self.config, &config, self.interfaces.is_empty()).map_err(|what| {
             vec![format!("{}: {what} cannot change while the daemon runs; restart the service", self.path.display())]
         })?;
         // What was captured before is judged by what held then.
@@ -78,8 +78,8 @@ fn readable(path: &Path) -> Result<(), String> {
     }
 }
 
-/// What of the new configuration only a start can bring about.
-fn needs_restart(old: &Config, new: &Config) -> Result<(), &'static str> {
+/// What of the new configuration only a start can bring about; its devices count unless the command line has others.
+fn needs_restart(old: &Config, new: &Config, devices_count: bool) -> Result<(), &'static str> {
     if old.main.firewall != new.main.firewall {
         return Err("option firewall");
     }
@@ -87,7 +87,7 @@ fn needs_restart(old: &Config, new: &Config) -> Result<(), &'static str> {
         if old.main.protect != new.main.protect {
             return Err("the ports that standalone mode guards (list protect, or the ports of list open)");
         }
-        if old.main.devices != new.main.devices {
+        if devices_count && old.main.devices != new.main.devices {
             return Err("list device in standalone mode, which guards these devices,");
         }
     }
@@ -113,4 +113,49 @@ fn some_of(faults: &[config::Fault]) -> Vec<String> {
         lines.push(format!("and {more} more"));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(main: &str) -> Config {
+        let text = format!(
+            "config spa-knockd 'main'\n\toption enabled '1'\n\tlist device 'wan'\n{main}\nconfig access 'alice'\n\toption key 'k'\n\
+             \toption hmac_key 'h'\n\tlist open 'tcp/22'\n"
+        );
+        config::parse(text.as_bytes(), "config").unwrap().config
+    }
+
+    #[test]
+    fn what_a_counting_engine_honoured_stays_refused_when_a_window_opens() {
+        let (counting, window) = (config("\toption max_age '0'\n"), config(""));
+        let mut memory = Memory::default();
+        memory.newest.insert("alice".to_owned(), 1000);
+        assert_eq!(carry_over(memory.clone(), &counting, &window).floors.get("alice"), Some(&1000));
+        assert_eq!(carry_over(memory.clone(), &window, &window), memory);
+        assert_eq!(carry_over(memory.clone(), &window, &counting), memory);
+    }
+
+    #[test]
+    fn only_what_the_guard_is_made_of_needs_a_restart() {
+        let alone = "\toption firewall 'standalone'\n";
+        let other = |more: &str| config(&(alone.to_owned() + more));
+        let old = other("");
+        assert_eq!(needs_restart(&old, &other("\tlist port '62202'\n\toption max_age '9'\n"), true), Ok(()));
+        assert!(needs_restart(&old, &other("\tlist protect 'tcp/80'\n\tlist protect 'tcp/22'\n"), true).is_err());
+        assert!(needs_restart(&old, &other("\tlist device 'lan'\n"), true).is_err());
+        assert_eq!(needs_restart(&old, &other("\tlist device 'lan'\n"), false), Ok(()));
+        assert_eq!(needs_restart(&config(""), &config("\tlist device 'lan'\n"), true), Ok(()));
+        assert!(needs_restart(&old, &config(""), true).is_err());
+    }
+
+    #[test]
+    fn of_many_faults_the_first_are_named() {
+        let text = "config nonsense\n".repeat(100);
+        let faults = config::parse(text.as_bytes(), "config").unwrap_err();
+        let lines = some_of(&faults);
+        assert_eq!(lines.len(), FAULTS_MAX + 1);
+        assert_eq!(lines.last(), Some(&format!("and {} more", faults.len() - FAULTS_MAX)));
+    }
 }

@@ -68,8 +68,8 @@ impl Report {
     }
 
     /// Takes note of something that is not about one knock; whoever notes it has logged it.
-    pub fn note(&mut self, kind: Kind, time: u64, text: String) {
-        self.events.push(Event { text: Some(text), ..Event::new(kind, time) });
+    pub fn note(&mut self, kind: Kind, time: u64, access: Option<String>, text: String) {
+        self.events.push(Event { access, text: Some(text), ..Event::new(kind, time) });
     }
 
     /// Knocks honoured so far.
