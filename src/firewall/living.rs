@@ -217,6 +217,7 @@ fn after(address: IpAddr) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::element::Translation;
     use super::*;
     use crate::access::Opening;
     use proptest::prelude::*;
@@ -303,6 +304,32 @@ mod tests {
         assert_ne!(listed(&living), before);
         living.revert(undo);
         assert_eq!(listed(&living), before);
+    }
+
+    #[test]
+    fn a_translation_moves_at_once_and_a_refused_move_is_undone() {
+        let translated = |to: &str| Element {
+            set: Set::Dnat4,
+            translation: Some(Translation::Destination(to.parse().unwrap())),
+            ..element("192.0.2.1")
+        };
+        let life = |seconds| Life { expiry: NOW + Duration::from_secs(seconds), access: "alice".into() };
+        let mut living = Living::default();
+        let stage = |living: &mut Living, to, seconds| {
+            let (mut batch, mut undo) = (Batch::new("t", 1), Undo::default());
+            living.stage(&translated(to), &life(seconds), NOW, &mut batch, &mut undo);
+            (batch.len(), undo)
+        };
+        assert_eq!(stage(&mut living, "10.0.0.2:22", 60).0, 3);
+        assert_eq!(stage(&mut living, "10.0.0.2:22", 30).0, 1);
+        // The old one is added and deleted, whether or not it is still there; then as any renewal.
+        let (changes, undo) = stage(&mut living, "10.0.0.3:22", 30);
+        assert_eq!(changes, 5);
+        assert_eq!(living.iter().collect::<Vec<_>>(), [(&translated("10.0.0.3:22"), &life(30))]);
+        living.revert(undo);
+        assert_eq!(living.iter().collect::<Vec<_>>(), [(&translated("10.0.0.2:22"), &life(60))]);
+        living.adopt(translated("10.0.0.4:22"), life(10));
+        assert_eq!(living.iter().count(), 1);
     }
 
     #[test]

@@ -6,17 +6,21 @@
     reason = "unshare is called here alone, and each test file uses its part"
 )]
 
+pub mod host;
+
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::num::NonZeroU16;
 use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::thread::UnshareFlags;
 use rustix::time::ClockId;
-use spa_knockd::access::{Grant, Opening};
+use spa_knockd::access::{Forward, Grant, Opening};
 use spa_knockd::config::FirewallMode;
 use spa_knockd::firewall::{Firewall, Guard};
+use spa_knockd::net::Proto;
 
 /// Runs a test in a network namespace of its own.
 pub fn alone(test: impl FnOnce() + Send + 'static) {
@@ -54,9 +58,10 @@ pub fn load(script: &str) {
     assert!(nft.wait().unwrap().success(), "{script}");
 }
 
-/// The elements of a set as nft lists them: key, comment, and what is left in milliseconds.
+/// The elements of a set or map as nft lists them: key, or `KEY : DATA`, comment, and what is left in milliseconds.
 pub fn elements(table: &str, set: &str) -> BTreeMap<String, (String, u64)> {
-    let text = run("nft", &format!("list set inet {table} {set}"));
+    let kind = if ["spa_dnat4_v1", "spa_snat4_v1"].contains(&set) { "map" } else { "set" };
+    let text = run("nft", &format!("list {kind} inet {table} {set}"));
     let Some((_, list)) = text.split_once("elements = {") else {
         return BTreeMap::new();
     };
@@ -69,7 +74,10 @@ pub fn elements(table: &str, set: &str) -> BTreeMap<String, (String, u64)> {
                 at.map_or(String::new(), |at| words[at + 1].to_owned())
             };
             let key = words.iter().take_while(|&&word| word != "timeout" && word != "comment");
-            let key = key.copied().collect::<Vec<_>>().join(" ");
+            let mut key = key.copied().collect::<Vec<_>>().join(" ");
+            if let Some((_, data)) = element.split_once(" : ").filter(|_| !key.contains(" : ")) {
+                key = format!("{key} : {}", data.trim());
+            }
             let comment = after("comment").trim_matches('"').to_owned();
             (key, (comment, millis(&after("expires"))))
         })
@@ -119,6 +127,23 @@ pub fn towards(access: &str, source: &str, to: Option<&str>, port: &str, timeout
         forwards: Vec::new(),
         timeout,
     }
+}
+
+/// A way for TCP to `to`, by the port `outside` where there is one.
+pub fn way(source: &str, outside: Option<u16>, to: &str) -> Forward {
+    Forward {
+        source: source.parse().unwrap(),
+        proto: Proto::Tcp,
+        outside: outside.map(|port| NonZeroU16::new(port).unwrap()),
+        to: to.parse().unwrap(),
+        all: false,
+        snat: None,
+    }
+}
+
+/// A grant of ways through.
+pub fn through(access: &str, forwards: &[Forward], timeout: u32) -> Grant {
+    Grant { access: access.into(), openings: Vec::new(), forwards: forwards.to_vec(), timeout }
 }
 
 /// A table `inet fw4` such as the package's drop-ins and fw4 make it together.
