@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::access::{Grant, Surroundings, judge};
+use crate::access::{Grant, Place, Surroundings, judge};
 use crate::capture::Datagram;
 use crate::config::{Access, Config};
 use crate::knock::fwknop::fields::Fields;
@@ -203,12 +203,12 @@ impl Engine {
         self.lost = false;
     }
 
-    /// Judges one datagram. `is_own` tells the router's own addresses; `each` hears every stanza's own reason.
+    /// Judges one datagram. `place_of` tells where an address is; `each` hears every stanza's own reason.
     pub fn handle(
         &mut self,
         datagram: &Datagram<'_>,
         clock: Clock,
-        is_own: &dyn Fn(IpAddr) -> bool,
+        place_of: &dyn Fn(IpAddr) -> Place,
         each: &mut Listener<'_>,
     ) -> Verdict {
         let mut verdict = Verdict { outcome: Err(Reason::Size), access: None, fields: None, entry: None };
@@ -220,7 +220,7 @@ impl Engine {
             }
         };
         self.settle(clock);
-        let surroundings = Surroundings { max_timeout: self.max_timeout, is_own };
+        let surroundings = Surroundings { max_timeout: self.max_timeout, place_of };
         let mut furthest = None;
         for index in 0..self.stanzas.len() {
             let attempt = self.consider(index, &text, datagram, clock, &surroundings, &mut verdict.entry);

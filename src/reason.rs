@@ -120,14 +120,21 @@ reasons! {
     AddressForbidden = "address_forbidden", Policy;
     /// The knock is a command message, and the stanza names no such command.
     CommandNotAllowed = "command_not_allowed", Policy;
-    /// The knock asks for a forward to an inside host, and the stanza does not allow that.
+    /// The knock asks for a forward to an inside host, and the stanza does not allow that: see `forward` and
+    /// `allow_nat`.
     NatNotAllowed = "nat_not_allowed", Policy;
-    /// The knock asks for a redirect on the router itself, and the stanza does not allow that.
+    /// The knock asks for a redirect on the router itself, and the stanza does not allow that: see `allow_local_nat`.
     LocalNatNotAllowed = "local_nat_not_allowed", Policy;
     /// The knock asks for a port in the stanza's `restrict` list.
     PortRestricted = "port_restricted", Policy;
     /// The knock asks for a port that is not in the stanza's `open` list.
     PortNotAllowed = "port_not_allowed", Policy;
+    /// The NAT request names a host; names are not resolved by this version: knock with the host's address.
+    NatName = "nat_name", Policy;
+    /// The NAT request leads to where it may not: to an address outside `nat_target` (by default the networks behind
+    /// the router), to the router itself, or to a loopback, link-local, multicast or broadcast address. A redirect on
+    /// the router itself must lead to one of its own addresses.
+    NatTarget = "nat_target", Policy;
     /// The journal in the run directory cannot be written, so a replay could not be told later.
     Journal = "journal", Opening;
     /// The nftables table or set is missing; in fw4 mode, is the drop-in installed and the firewall started?

@@ -76,6 +76,9 @@ fn what_the_sample_shows_are_the_defaults() {
         "zone",
         "protect",
         "restrict",
+        "list forward",
+        "nat_target",
+        "option snat",
         "expires",
         "require_username",
         "next_",
@@ -108,6 +111,8 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!((alice.timeout, alice.max_timeout, alice.prefix_v4, alice.prefix_v6), (30, 300, 32, 128));
     assert_eq!((alice.require_source_address, alice.match_destination), (true, false));
     assert_eq!((alice.require_username.as_deref(), alice.expires, alice.restrict.len()), (None, None, 0));
+    assert_eq!((alice.forward.len(), alice.nat_target.len(), alice.snat), (0, 0, None));
+    assert!(!(alice.allow_nat || alice.allow_local_nat || alice.forward_all || alice.disable_dnat));
     assert_eq!((alice.keys.len(), alice.keys[0].mode.name()), (1, "cbc"));
     assert_eq!(alice.keys[0].hmac.as_ref().unwrap().0.name(), "sha256");
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use spa_knockd::import::treatments;
 use spa_knockd::reason::{Reason, Stage};
 
 fn root() -> &'static Path {
@@ -46,6 +47,31 @@ fn the_table_of_reasons_is_that_of_the_program() {
         fs::write(&path, reasons()).unwrap();
     }
     assert_eq!(fs::read_to_string(&path).unwrap(), reasons(), "run UPDATE_DOCS=1 cargo test --test docs");
+}
+
+/// docs/migrating-from-fwknop.md with its tables as the program has them; what stands above them is kept.
+fn migrating(text: &str) -> String {
+    let (head, _) = text.split_once("\n## The variables of access.conf\n").unwrap();
+    let mut text = head.to_owned();
+    for file in ["access.conf", "fwknopd.conf"] {
+        write!(text, "\n## The variables of {file}\n\n| variable | here | how, or why |\n|---|---|---|\n").unwrap();
+        for row in treatments().iter().filter(|row| row.file == file) {
+            writeln!(text, "| `{}` | {} | {} |", row.variable, row.fate, row.text).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn the_tables_of_fwknops_variables_are_those_of_the_program() {
+    let path = root().join("docs/migrating-from-fwknop.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let expected = migrating(&text);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &expected).unwrap();
+    } else {
+        assert_eq!(text, expected, "run UPDATE_DOCS=1 cargo test --test docs");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{NOW, access, at, config, datagram, fields, keys, nothing, packet};
-use spa_knockd::access::Grant;
+use spa_knockd::access::{Grant, Place};
 use spa_knockd::config::{Config, Open};
 use spa_knockd::engine::{BUILD_EPOCH, Clock, Engine, Memory, Verdict};
 use spa_knockd::knock::fwknop::encode::encode_fresh;
@@ -317,7 +317,8 @@ fn families_agree() {
         config.access[0].require_source_address = false;
         let mut engine = Engine::new(&config, Memory::default());
         let payload = packet(NOW, message, &keys(1));
-        let own = |address| address == ROUTER.parse::<std::net::IpAddr>().unwrap();
+        let router: std::net::IpAddr = ROUTER.parse().unwrap();
+        let own = |address| if address == router { Place::Own } else { Place::Elsewhere };
         let verdict = engine.handle(&datagram(source, destination, &payload), at(NOW), &own, &mut |_, _| {});
         let opened = verdict.outcome.map(|grant| grant.openings[0].source.to_string());
         assert_eq!(opened.as_deref().map_err(|reason| *reason), expected, "{source} {message}");

@@ -18,43 +18,25 @@ use serde_json::Value;
 const LATER: &[(&str, &str)] = &[
     ("shared-neg-104-cmd-empty", "ENABLE_CMD_EXEC"),
     ("shared-neg-105-cmd-noip", "ENABLE_CMD_EXEC"),
-    ("shared-neg-106-nat-missing", "ENABLE_IPT_FORWARDING"),
-    ("shared-neg-107-nat-two-commas", "ENABLE_IPT_FORWARDING"),
-    ("shared-neg-108-nat-port-0", "ENABLE_IPT_FORWARDING"),
-    ("shared-neg-109-nat-port-big", "ENABLE_IPT_FORWARDING"),
-    ("shared-neg-110-nat-no-port", "ENABLE_IPT_FORWARDING"),
-    ("shared-neg-111-nat-space", "ENABLE_IPT_FORWARDING"),
-    ("shared-neg-114-nat-notb64", "ENABLE_IPT_FORWARDING"),
-    ("shared-neg-116-nat-dash", "ENABLE_IPT_FORWARDING"),
-    ("shared-neg-147-local-nat-off", "ENABLE_IPT_FORWARDING"),
     ("shared-neg-150-http-ok11", "ENABLE_SPA_OVER_HTTP"),
     ("shared-neg-151-http-lower", "ENABLE_SPA_OVER_HTTP"),
     ("shared-neg-153-http-agent", "ENABLE_SPA_OVER_HTTP"),
     ("shared-neg-154-http-post", "ENABLE_SPA_OVER_HTTP"),
     ("shared-neg-159-http-replay", "ENABLE_SPA_OVER_HTTP"),
-    ("shared-neg-301-nat-host-71", "ENABLE_IPT_FORWARDING"),
-    ("shared-neg-302-nat-host-70", "ENABLE_IPT_FORWARDING"),
-    ("shared-neg-303-nat-label-end", "ENABLE_IPT_FORWARDING"),
     ("shared-neg-321-xff-used", "ENABLE_X_FORWARDED_FOR"),
     ("shared-neg-322-xff-off", "ENABLE_SPA_OVER_HTTP"),
     ("shared-neg-323-xff-bad", "ENABLE_X_FORWARDED_FOR"),
     ("shared-neg-324-xff-message", "ENABLE_X_FORWARDED_FOR"),
     ("shared-neg-325-xff-source", "ENABLE_X_FORWARDED_FOR"),
     ("shared-pos-02-type0-command", "ENABLE_CMD_EXEC"),
-    ("shared-pos-03-type2-nat", "ENABLE_IPT_FORWARDING"),
-    ("shared-pos-05-type4-nat-timeout", "ENABLE_IPT_FORWARDING"),
-    ("shared-pos-06-type5-local-nat", "ENABLE_IPT_LOCAL_NAT"),
-    ("shared-pos-07-type6-local-nat-timeout", "ENABLE_IPT_LOCAL_NAT"),
-    ("shared-pos-59-nat-host", "ENABLE_IPT_FORWARDING"),
-    ("shared-pos-60-nat-port", "ENABLE_IPT_FORWARDING"),
-    ("shared-pos-61-nat-rand", "ENABLE_IPT_FORWARDING"),
-    ("shared-pos-62-local-nat-N", "ENABLE_IPT_LOCAL_NAT"),
     ("shared-pos-67-command-special", "ENABLE_CMD_EXEC"),
-    ("shared-pos-74-server-auth-timeout-nat", "ENABLE_IPT_FORWARDING"),
     ("shared-pos-82-wire-http", "ENABLE_SPA_OVER_HTTP"),
     ("shared-pos-83-wire-http-agent", "ENABLE_SPA_OVER_HTTP"),
     ("shared-multi-09-cmd-second", "ENABLE_CMD_EXEC"),
 ];
+
+/// Vectors with a NAT host by name, which a later version resolves: `explain` refuses them by that reason.
+const NAMES: [&str; 2] = ["shared-neg-302-nat-host-70", "shared-pos-59-nat-host"];
 
 /// Reasons that the vectors' words for a stage may show as.
 fn reasons(stage: &str) -> &'static [&'static str] {
@@ -62,6 +44,7 @@ fn reasons(stage: &str) -> &'static [&'static str] {
         "timestamp" => &["too_old", "too_new"],
         // An IPv6 address to open for is well formed, and refused because the packet came over IPv4.
         "message" => &["message", "family"],
+        "nat" => &["nat"],
         "policy" => &[
             "source_address_required",
             "username",
@@ -70,6 +53,7 @@ fn reasons(stage: &str) -> &'static [&'static str] {
             "command_not_allowed",
             "nat_not_allowed",
             "local_nat_not_allowed",
+            "nat_target",
         ],
         "size" => &["size"],
         "prefix" => &["prefix"],
@@ -79,7 +63,7 @@ fn reasons(stage: &str) -> &'static [&'static str] {
         "hmac" => &["hmac"],
         "decrypt" => &["decrypt"],
         "digest" => &["digest"],
-        "fields" => &["fields", "base64", "decrypt"],
+        "fields" => &["fields", "base64", "decrypt", "nat"],
         "replay" => &["replay"],
         other => panic!("the vectors name a stage that is new here: {other}"),
     }
@@ -206,6 +190,11 @@ fn every_vector_of_this_version_is_judged_as_it_says() {
         let config = scratch.write("config", imported.stdout);
         let said = explain(&scratch, &vector, &config);
         let expected = &vector["expected"];
+        if NAMES.contains(&id.as_str()) {
+            assert_eq!(said["reason"], "nat_name", "{id}: {said}");
+            judged += 1;
+            continue;
+        }
         match expected["verdict"].as_str().unwrap() {
             "accept" => accepted(&id, expected, &said),
             _ => {
@@ -244,16 +233,26 @@ fn accepted(id: &str, expected: &Value, said: &Value) {
         return;
     }
     let grants = said["grants"].as_array().unwrap();
-    let ports: Vec<_> = grants
-        .iter()
-        .map(|grant| format!("{}/{}", grant["proto"].as_str().unwrap(), grant["port"].as_u64().unwrap()))
-        .collect();
-    assert_eq!(serde_json::to_value(ports).unwrap(), effect["ports"], "{id}");
     for grant in grants {
-        assert_eq!(grant["kind"], "input", "{id}");
         assert_eq!(grant["source"], effect["source"], "{id}");
         assert_eq!(grant["timeout"], effect["lifetime_seconds"], "{id}");
     }
+    let of_kind = |kinds: &[&str]| -> Vec<String> {
+        let found = grants.iter().filter(|grant| kinds.contains(&grant["kind"].as_str().unwrap()));
+        let port = |grant: &Value| format!("{}/{}", grant["proto"].as_str().unwrap(), grant["port"].as_u64().unwrap());
+        found.map(port).collect()
+    };
+    let Some(nat) = effect["nat"].as_str() else {
+        assert_eq!(serde_json::to_value(of_kind(&["input"])).unwrap(), effect["ports"], "{id}");
+        assert!(grants.iter().all(|grant| grant["kind"] == "input"), "{id}");
+        return;
+    };
+    let (_, inside) = nat.split_once(',').unwrap();
+    let local = [5, 6].contains(&expected["fields"]["message_type"].as_u64().unwrap());
+    assert_eq!(serde_json::to_value(of_kind(&["dnat"])).unwrap(), effect["ports"], "{id}");
+    assert_eq!(of_kind(&[if local { "input" } else { "forward" }]), [format!("tcp/{inside}")], "{id}");
+    assert_eq!(grants.len(), 2, "{id}");
+    assert!(grants.iter().all(|grant| grant["to"] == nat.replace(',', ":")), "{id}");
 }
 
 #[test]

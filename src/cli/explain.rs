@@ -12,9 +12,11 @@ use spa_knockd::daemon::clock::wall;
 use spa_knockd::engine::{Clock, Engine, Memory, Verdict};
 use spa_knockd::reason::{Reason, Stage};
 
+use super::opened::{Opened, grants, place_of};
 use super::{CONFIG, Failure, load_config, say, say_json};
 
-/// say what would happen to packets, in order, and why
+/// say what would happen to packets, in order, and why; the packet's destination counts as the router's own address,
+/// and where a stanza has no `nat_target`, private addresses count as behind the router
 #[derive(FromArgs)]
 #[argh(subcommand, name = "explain")]
 pub(super) struct Arguments {
@@ -80,17 +82,6 @@ struct Fields {
     nat: Option<String>,
     client_timeout: Option<u32>,
     digest: &'static str,
-}
-
-/// One door that would open.
-#[derive(Serialize)]
-struct Opened {
-    kind: &'static str,
-    source: String,
-    proto: Option<String>,
-    port: Option<u16>,
-    to: Option<String>,
-    timeout: u32,
 }
 
 fn transport(text: &str) -> Result<Transport, String> {
@@ -172,8 +163,8 @@ fn explain_savefile(path: &Path, arguments: &Arguments, filter: &Filter, engine:
 /// Puts one datagram through the engine.
 fn explain(packet: String, datagram: &Datagram<'_>, clock: Clock, filter: &Filter, engine: &mut Engine) -> Explanation {
     let mut stanzas = Vec::new();
-    let is_own = |address| address == datagram.destination;
-    let verdict = engine.handle(datagram, clock, &is_own, &mut |access, outcome: Result<(), Reason>| {
+    let place_of = |address| place_of(address, datagram);
+    let verdict = engine.handle(datagram, clock, &place_of, &mut |access, outcome: Result<(), Reason>| {
         stanzas.push(StanzaReason { access: access.to_string(), reason: outcome.err().map(Reason::code) });
     });
     if verdict.outcome.is_ok() {
@@ -189,7 +180,7 @@ fn explain(packet: String, datagram: &Datagram<'_>, clock: Clock, filter: &Filte
         access: verdict.access.as_deref().map(str::to_owned),
         stanzas,
         fields: fields(&verdict),
-        grants: grants(&verdict),
+        grants: verdict.outcome.as_ref().map_or_else(|_| Vec::new(), |grant| grants(grant, datagram)),
     }
 }
 
@@ -205,24 +196,6 @@ fn fields(verdict: &Verdict) -> Option<Fields> {
         client_timeout: fields.client_timeout,
         digest: fields.digest_type.name(),
     })
-}
-
-/// The doors of a grant.
-fn grants(verdict: &Verdict) -> Vec<Opened> {
-    let Ok(grant) = &verdict.outcome else {
-        return Vec::new();
-    };
-    let openings = grant.openings.iter().map(|opening| Opened {
-        kind: "input",
-        source: opening.source.to_string(),
-        proto: Some(opening.port.proto.to_string()),
-        port: Some(opening.port.number.get()),
-        to: opening
-            .destination
-            .map(|address| std::net::SocketAddr::new(address, opening.port.number.get()).to_string()),
-        timeout: grant.timeout,
-    });
-    openings.collect()
 }
 
 /// For a program or for a person.
@@ -245,14 +218,7 @@ fn print(explanation: &Explanation, json: bool) -> Result<(), Failure> {
         ));
     }
     for opened in &explanation.grants {
-        text.push_str(&format!("  {} may reach ", opened.source));
-        if let (Some(proto), Some(port)) = (&opened.proto, opened.port) {
-            text.push_str(&format!("{proto}/{port}"));
-        }
-        if let Some(to) = &opened.to {
-            text.push_str(&format!(" at {to}"));
-        }
-        text.push_str(&format!(" for {} s\n", opened.timeout));
+        text.push_str(&format!("  {opened}\n"));
     }
     for stanza in &explanation.stanzas {
         text.push_str(&format!("  stanza {}: {}\n", stanza.access, stanza.reason.unwrap_or("grants")));

@@ -10,6 +10,7 @@ mod firewall;
 mod grants;
 mod import;
 mod keygen;
+mod opened;
 mod reload;
 mod revoke;
 mod run;

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use super::fault::Complaint;
 use super::main_section::{port, seconds};
 use super::section::Options;
-use super::{Access, Open, date, key};
+use super::{Access, Open, date, key, nat};
 use crate::limits::USERNAME_MAX;
 use crate::net::{Port, Prefix};
 
@@ -25,6 +25,7 @@ pub(super) fn read(name: &str, options: &mut Options<'_>) -> Option<Access> {
     let destination = networks(options, "destination");
     let restrict = without_repetition(options.many("restrict", restricted));
     let open = open(options, &restrict, enabled);
+    let nat = nat::read(options, &restrict);
     let match_destination = options.flag("match_destination", false);
     let prefix_v4 = prefix(options, "prefix_v4", 8..=32);
     let prefix_v6 = prefix(options, "prefix_v6", 16..=128);
@@ -37,6 +38,7 @@ pub(super) fn read(name: &str, options: &mut Options<'_>) -> Option<Access> {
             ),
         );
     }
+    nat::is_exact(options, &nat, match_destination, (prefix_v4, prefix_v6));
     let access = Access {
         name: name.to_owned(),
         keys,
@@ -44,6 +46,13 @@ pub(super) fn read(name: &str, options: &mut Options<'_>) -> Option<Access> {
         destination,
         open,
         restrict,
+        forward: nat.forward,
+        allow_nat: nat.allow_nat,
+        allow_local_nat: nat.allow_local_nat,
+        nat_target: nat.nat_target,
+        forward_all: nat.forward_all,
+        disable_dnat: nat.disable_dnat,
+        snat: nat.snat,
         match_destination,
         timeout: seconds(options, "timeout", 30),
         max_timeout: seconds(options, "max_timeout", 300),
@@ -79,7 +88,7 @@ fn open(options: &mut Options<'_>, restrict: &[Port], enabled: bool) -> Open {
         }
         return Open::Any;
     }
-    if enabled && !options.has("open") {
+    if enabled && !options.has("open") && !options.has("forward") {
         let remedy = "name a port, as in list open 'tcp/22', or leave the choice to the client with list open 'any'";
         options.refuse("open", Complaint::new("the stanza grants nothing", remedy));
     }
@@ -87,7 +96,8 @@ fn open(options: &mut Options<'_>, restrict: &[Port], enabled: bool) -> Open {
         Element::Any => None,
         Element::This(port) => Some(port),
     }));
-    if !ports.is_empty() && ports.iter().all(|port| restrict.contains(port)) {
+    let nothing_else = !options.has("forward");
+    if nothing_else && !ports.is_empty() && ports.iter().all(|port| restrict.contains(port)) {
         let problem = "the stanza grants nothing: restrict forbids every port of open";
         options.refuse("restrict", Complaint::new(problem, "remove it, or name another port in open"));
     }
@@ -167,7 +177,7 @@ fn expires(text: &str) -> Result<u64, Complaint> {
     })
 }
 
-fn without_repetition<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+pub(super) fn without_repetition<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut kept = Vec::new();
     for value in values {
         if !kept.contains(&value) {

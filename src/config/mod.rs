@@ -11,10 +11,12 @@ pub(crate) mod date;
 mod fault;
 mod key;
 mod main_section;
+mod nat;
 pub mod options;
 mod read;
 mod section;
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 pub use fault::Fault;
@@ -22,6 +24,7 @@ pub(crate) use fault::printable;
 pub(crate) use options::nearest;
 pub use read::{Loaded, load, parse};
 
+use crate::access::Snat;
 use crate::capture::Transport;
 use crate::knock::fwknop::keys::KeySet;
 use crate::net::{Port, Prefix};
@@ -80,6 +83,23 @@ pub enum Open {
     Ports(Vec<Port>),
 }
 
+/// A forward that a stanza grants by itself, and forces on a knock that asks for the outside port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Through {
+    /// The port that the knock asks for; any where absent.
+    pub outside: Option<Port>,
+    /// The service. An IPv6 one is reached at its own address and port, without translation.
+    pub to: SocketAddr,
+}
+
+impl Through {
+    /// Whether the forward applies to this outside port.
+    #[must_use]
+    pub fn is_for(&self, port: Port) -> bool {
+        self.outside.is_none_or(|outside| outside == port)
+    }
+}
+
 /// One `config access` section: who holds which keys, and what they may open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
@@ -95,6 +115,20 @@ pub struct Access {
     pub open: Open,
     /// What may never be opened, whatever `open` says.
     pub restrict: Vec<Port>,
+    /// What is forwarded, whatever target the knock names.
+    pub forward: Vec<Through>,
+    /// Whether the client may name a target behind the router.
+    pub allow_nat: bool,
+    /// Whether the client may ask for a redirect to another port of the router itself.
+    pub allow_local_nat: bool,
+    /// The targets that a client may name; the networks behind the router where empty.
+    pub nat_target: Vec<Prefix>,
+    /// Whether a forward opens every protocol and port of the host.
+    pub forward_all: bool,
+    /// Whether forwards are not translated: the client connects to the host's own address.
+    pub disable_dnat: bool,
+    /// How the source of forwarded connections is translated.
+    pub snat: Option<Snat>,
     /// Whether a grant holds only towards the address knocked at.
     pub match_destination: bool,
     /// The life of a grant where the client asks for none, in seconds.

@@ -227,12 +227,14 @@ fn guard(config: &mut Config, main: &Section, findings: &mut Findings) {
             Open::Any => any = true,
             Open::Ports(ports) => opened.extend(ports.iter().copied()),
         }
+        opened.extend(access.forward.iter().filter_map(|through| through.outside));
+        any |= access.forward.iter().any(|through| through.outside.is_none());
     }
     opened.sort_unstable();
     opened.dedup();
     if config.main.protect.is_empty() {
         if any {
-            let problem = "firewall 'standalone' cannot know what to guard, because a stanza says open 'any'";
+            let problem = "firewall 'standalone' cannot know what to guard, because a stanza says 'any'";
             let remedy = "name the ports, as in list protect 'tcp/22'";
             let fault = findings.at(Some(main.line), Some(label(main)), Complaint::new(problem, remedy));
             findings.faults.push(fault);

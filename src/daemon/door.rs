@@ -21,7 +21,7 @@ pub(super) struct Door {
     pub(super) store: Store,
     pub(super) firewall: Firewall,
     pub(super) report: Report,
-    routes: Routes,
+    pub(super) routes: Routes,
     /// Where knocks are awaited, for people.
     pub(super) awaited: String,
     /// Whether people know that a knock would be honoured.
@@ -36,20 +36,20 @@ pub(super) struct Door {
 
 impl Door {
     /// A door whose parts are ready.
-    pub(super) fn new(engine: Engine, store: Store, firewall: Firewall, awaited: String) -> Result<Self, String> {
+    pub(super) fn new(engine: Engine, store: Store, firewall: Firewall, routes: Routes, awaited: String) -> Self {
         let now = since_boot();
-        Ok(Self {
+        Self {
             engine,
             store,
             firewall,
             report: Report::new(now),
-            routes: Routes::open().map_err(|error| format!("routes: {error}"))?,
+            routes,
             awaited,
             ready: false,
             changed: false,
             clock: wall(),
             now,
-        })
+        }
     }
 
     /// Looks at the clocks.
@@ -83,7 +83,8 @@ impl Door {
             }
         };
         let clock = self.clock;
-        let mut verdict = self.engine.handle(&datagram, clock, &|address| self.routes.is_own(address), &mut |_, _| {});
+        let place_of = |address| self.routes.place_of(address);
+        let mut verdict = self.engine.handle(&datagram, clock, &place_of, &mut |_, _| {});
         let honouring = verdict.outcome.as_ref().ok().map(|grant| &*grant.access);
         let mut trouble = None;
         if let Some(entry) = verdict.entry

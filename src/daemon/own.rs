@@ -1,13 +1,15 @@
-//! Which addresses are this router's own: they are never granted.
+//! Where an address is, by the kernel's routing tables: on this router, behind it, or elsewhere.
 
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
 use rustix::io::{self, Errno};
+use rustix::net::netdevice::index_to_name;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
 
-use crate::firewall::wire::{Message, Messages};
+use crate::access::Place;
+use crate::firewall::wire::{Attributes, Message, Messages};
 
 /// `RTM_GETROUTE` of linux/rtnetlink.h: by which route would a packet to this address go?
 const GET_ROUTE: u16 = 26;
@@ -15,12 +17,22 @@ const GET_ROUTE: u16 = 26;
 const NEW_ROUTE: u16 = 24;
 /// `NLM_F_REQUEST`.
 const REQUEST: u16 = 1;
+/// `RTM_F_FIB_MATCH`: answer with the table's entry, not with what it means for this address.
+const TABLE_ENTRY: u32 = 0x2000;
 /// `RTA_DST`: the address asked for.
 const DESTINATION: u16 = 1;
-/// `RTN_UNICAST`: a route to somebody else. Every other kind leads to ourselves, to all, or nowhere.
+/// `RTA_OIF`: the device, by its number.
+const DEVICE: u16 = 4;
+/// `RTA_GATEWAY`, `RTA_MULTIPATH` and `RTA_VIA`: the address is not attached, others stand between.
+const GATEWAYS: [u16; 3] = [5, 9, 18];
+/// `RTN_UNICAST`: a route to somebody else.
 const UNICAST: u8 = 1;
-/// Where the kind of route stands in `struct rtmsg`.
-const ROUTE_KIND_AT: usize = 7;
+/// `RTN_LOCAL`: a route to ourselves. Every other kind leads to all, or nowhere.
+const LOCAL: u8 = 2;
+/// Where the entry's prefix length and the kind of route stand in `struct rtmsg`, and how long that is.
+const PREFIX_AT: usize = 1;
+const KIND_AT: usize = 7;
+const ROUTE: usize = 12;
 /// An answer about one route is far shorter.
 const ANSWER: usize = 1024;
 
@@ -28,40 +40,66 @@ const ANSWER: usize = 1024;
 #[derive(Debug)]
 pub struct Routes {
     socket: OwnedFd,
+    captured: Vec<String>,
+}
+
+/// What the kernel says of the way to an address.
+struct Route {
+    kind: u8,
+    /// How many bits the table's entry fixes; 0 for the default route.
+    prefix: u8,
+    device: Option<u32>,
+    has_gateway: bool,
 }
 
 impl Routes {
-    /// Opens a socket to ask by; needs no rights.
+    /// Opens a socket to ask by; needs no rights. Behind the captured devices is the outside.
     ///
     /// # Errors
     /// What the system says.
-    pub fn open() -> io::Result<Self> {
+    pub fn open(captured: &[String]) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         // Without a protocol: NETLINK_ROUTE is number 0.
-        Ok(Self { socket: socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)? })
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+        Ok(Self { socket, captured: captured.to_vec() })
     }
 
-    /// Whether a packet to this address would stay on this host: the address is one of its own, or the broadcast
-    /// address of one of its networks. Where the kernel gives no clear answer, it is yes.
+    /// Where the address is; [`Place::Unknown`] where the kernel gives no clear answer, and for the broadcast
+    /// address of a network.
     #[must_use]
-    pub fn is_own(&self, address: IpAddr) -> bool {
-        match self.ask(address) {
-            Ok(Some(kind)) => kind != UNICAST,
-            // No route: a packet there would go nowhere, so it would not stay either.
-            Err(Errno::NETUNREACH | Errno::HOSTUNREACH) => false,
-            Ok(None) | Err(_) => true,
+    pub fn place_of(&self, address: IpAddr) -> Place {
+        match self.ask(address, 0) {
+            Ok(Some(Route { kind: LOCAL, .. })) => Place::Own,
+            Ok(Some(route)) if route.kind == UNICAST => {
+                if self.is_inside(&route, address) {
+                    Place::Inside
+                } else {
+                    Place::Elsewhere
+                }
+            }
+            // No route: a packet there would go nowhere.
+            Err(Errno::NETUNREACH | Errno::HOSTUNREACH) => Place::Elsewhere,
+            Ok(_) | Err(_) => Place::Unknown,
         }
     }
 
-    /// The kind of the route to this address; the kernel answers inside our `sendto`.
-    fn ask(&self, address: IpAddr) -> io::Result<Option<u8>> {
-        let question = question(address);
+    /// Whether the route ends at a network of our own that is not captured.
+    fn is_inside(&self, route: &Route, address: IpAddr) -> bool {
+        let Some(device) = route.device.filter(|_| !route.has_gateway) else { return false };
+        // By name, because a device that went and came back has another number.
+        let is_ours = index_to_name(&self.socket, device).is_ok_and(|name| !self.captured.contains(&name));
+        is_ours && matches!(self.ask(address, TABLE_ENTRY), Ok(Some(entry)) if entry.prefix > 0)
+    }
+
+    /// The route to this address; the kernel answers inside our `sendto`.
+    fn ask(&self, address: IpAddr, flags: u32) -> io::Result<Option<Route>> {
+        let question = question(address, flags);
         sendto(&self.socket, &question, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
         let mut answer = [0; ANSWER];
         let (length, _) = recv(&self.socket, &mut answer[..], RecvFlags::DONTWAIT)?;
         let mut messages = Messages(answer.get(..length).unwrap_or_default());
         match messages.next() {
-            Some(Message { kind: NEW_ROUTE, payload, .. }) => Ok(payload.get(ROUTE_KIND_AT).copied()),
+            Some(Message { kind: NEW_ROUTE, payload, .. }) => Ok(route(payload)),
             Some(message) => match message.error() {
                 Some(error) if error < 0 => Err(Errno::from_raw_os_error(error.saturating_neg())),
                 _ => Ok(None),
@@ -72,7 +110,7 @@ impl Routes {
 }
 
 /// The request: netlink header, `struct rtmsg`, the address.
-fn question(address: IpAddr) -> Vec<u8> {
+fn question(address: IpAddr, flags: u32) -> Vec<u8> {
     let (family, octets) = match address {
         IpAddr::V4(v4) => (AddressFamily::INET, v4.octets().to_vec()),
         IpAddr::V6(v6) => (AddressFamily::INET6, v6.octets().to_vec()),
@@ -87,11 +125,23 @@ fn question(address: IpAddr) -> Vec<u8> {
     question.extend(REQUEST.to_ne_bytes());
     question.extend([0; 8]);
     question.extend([family, bits, 0, 0, 0, 0, 0, 0]);
-    question.extend([0; 4]);
+    question.extend(flags.to_ne_bytes());
     question.extend(attribute.to_ne_bytes());
     question.extend(DESTINATION.to_ne_bytes());
     question.extend(octets);
     question
+}
+
+/// The answer: `struct rtmsg` and attributes.
+fn route(payload: &[u8]) -> Option<Route> {
+    let (header, attributes) = payload.split_at_checked(ROUTE)?;
+    let attributes = || Attributes(attributes);
+    Some(Route {
+        kind: *header.get(KIND_AT)?,
+        prefix: *header.get(PREFIX_AT)?,
+        device: attributes().get(DEVICE).and_then(|value| value.try_into().ok()).map(u32::from_ne_bytes),
+        has_gateway: GATEWAYS.into_iter().any(|kind| attributes().get(kind).is_some()),
+    })
 }
 
 #[cfg(test)]
@@ -100,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_kernel_tells_own_addresses_from_others() {
-        let routes = Routes::open().unwrap();
+        let routes = Routes::open(&[]).unwrap();
         for (address, own) in [
             ("127.0.0.1", true),
             ("127.9.9.9", true),
@@ -109,7 +159,19 @@ mod tests {
             ("2001:db8::77", false),
             ("127.0.0.1", true),
         ] {
-            assert_eq!(routes.is_own(address.parse().unwrap()), own, "{address}");
+            assert_eq!(routes.place_of(address.parse().unwrap()) == Place::Own, own, "{address}");
         }
+    }
+
+    #[test]
+    fn a_cut_answer_says_nothing() {
+        assert!(route(&[0; ROUTE - 1]).is_none());
+        let mut answer = vec![0; ROUTE];
+        for value in [8, DEVICE] {
+            answer.extend(value.to_ne_bytes());
+        }
+        answer.extend(3_u32.to_ne_bytes());
+        assert_eq!(route(&answer).unwrap().device, Some(3));
+        assert_eq!(route(&answer[..ROUTE + 7]).unwrap().device, None);
     }
 }

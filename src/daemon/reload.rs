@@ -8,6 +8,7 @@ use rustix::process::geteuid;
 
 use super::door::awaited;
 use super::logger;
+use super::own::Routes;
 use super::run::Daemon;
 use crate::config::{self, Config, FirewallMode, Loaded};
 use crate::control::reply::Reloaded;
@@ -53,10 +54,12 @@ impl Daemon {
         needs_restart(&self.config, &config, self.interfaces.is_empty()).map_err(|what| {
             vec![format!("{}: {what} cannot change while the daemon runs; restart the service", self.path.display())]
         })?;
+        let routes = Routes::open(&devices).map_err(|error| vec![format!("routes: {error}")])?;
         // What was captured before is judged by what held then.
         self.ears.change(&devices, &config.main, &mut self.door).map_err(|error| vec![error.to_string()])?;
         let memory = carry_over(self.door.engine.memory(), &self.config, &config);
         self.door.engine = Engine::new(&config, memory);
+        self.door.routes = routes;
         self.door.awaited = awaited(&config, &devices);
         logger::set_level(config.main.log_level);
         self.config = config;

@@ -87,21 +87,13 @@ impl Report {
     /// Says a grant; `time` is the wall clock in Unix seconds.
     pub fn granted(&mut self, grant: &Grant, verdict: &Verdict, knocker: IpAddr, time: u64) {
         self.honoured = self.honoured.saturating_add(1);
-        let opened = doors(grant);
-        let source = source(grant);
-        log::info!(
-            "grant {}: {source} may reach {} for {} s{}, knock from {knocker}",
-            grant.access,
-            opened.join(", "),
-            grant.timeout,
-            user(verdict),
-        );
+        log::info!("{}{}, knock from {knocker}", granted(grant), user(verdict));
         self.events.push(Event {
             access: Some(grant.access.to_string()),
             user: verdict.fields.as_ref().map(|fields| fields.user.clone()),
             from: Some(knocker),
-            source: Some(source),
-            opened,
+            source: Some(source(grant)),
+            opened: doors(grant),
             timeout: Some(grant.timeout),
             ..Event::new(Kind::Grant, time)
         });
@@ -202,16 +194,13 @@ fn doors(grant: &Grant) -> Vec<String> {
         Some(destination) => format!("{} at {destination}", opening.port),
         None => opening.port.to_string(),
     });
-    openings.chain(grant.forwards.iter().map(way)).collect()
+    openings.chain(grant.forwards.iter().map(Forward::to_string)).collect()
 }
 
-/// A way through, for people.
-fn way(forward: &Forward) -> String {
-    match forward.outside {
-        _ if forward.all => format!("all of {}", forward.to.ip()),
-        Some(outside) => format!("{}/{outside} to {}", forward.proto, forward.to),
-        None => format!("{} at {}", forward.proto, forward.to),
-    }
+/// Who may reach what and how long.
+fn granted(grant: &Grant) -> String {
+    let (source, opened) = (source(grant), doors(grant).join(", "));
+    format!("grant {}: {source} may reach {opened} for {} s", grant.access, grant.timeout)
 }
 
 /// The user in the knock, as a part of a line; its characters are restricted by the format.
@@ -221,7 +210,37 @@ fn user(verdict: &Verdict) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
     use super::*;
+    use crate::access::{Opening, Snat};
+    use crate::net::Proto;
+
+    #[test]
+    fn a_grant_is_one_line_with_doors_and_ways() {
+        let door = Opening { source: "192.0.2.9".parse().unwrap(), destination: None, port: "tcp/80".parse().unwrap() };
+        let way = Forward {
+            source: "192.0.2.9".parse().unwrap(),
+            proto: Proto::Tcp,
+            outside: NonZeroU16::new(2222),
+            to: "192.168.1.10:22".parse().unwrap(),
+            all: false,
+            snat: Some(Snat::Masquerade),
+        };
+        let grant = |openings, forwards| Grant { access: "alice".into(), openings, forwards, timeout: 30 };
+        let exact = Opening { destination: Some("198.51.100.1".parse().unwrap()), ..door };
+        for (grant, what) in [
+            (grant(vec![door], vec![]), "tcp/80"),
+            (grant(vec![exact], vec![]), "tcp/80 at 198.51.100.1"),
+            (grant(vec![], vec![way]), "tcp/2222 to 192.168.1.10:22 (masqueraded)"),
+            (
+                grant(vec![door], vec![Forward { outside: None, snat: None, all: true, ..way }]),
+                "tcp/80, tcp/22 at 192.168.1.10 and all else of 192.168.1.10",
+            ),
+        ] {
+            assert_eq!(granted(&grant), format!("grant alice: 192.0.2.9 may reach {what} for 30 s"));
+        }
+    }
 
     #[test]
     fn the_budget_of_lines_is_bounded_and_comes_back() {

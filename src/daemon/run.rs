@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::clock::{since_boot, wall};
 use super::door::{Door, awaited};
 use super::ears::Ears;
+use super::own::Routes;
 use super::pace::Pace;
 use super::privileges::{FALLBACK_ID, User, is_root};
 use super::signals::Signals;
@@ -71,7 +72,8 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
     let mut engine = Engine::new(&config, found.memory);
     engine.settle(wall());
     let store = Store::open(options.places.clone(), &engine);
-    let door = Door::new(engine, store, firewall, awaited(&config, devices))?;
+    let routes = Routes::open(devices).map_err(|error| format!("routes: {error}"))?;
+    let door = Door::new(engine, store, firewall, routes, awaited(&config, devices));
     let mut daemon = Daemon {
         config,
         path: options.config.clone(),

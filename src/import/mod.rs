@@ -4,10 +4,12 @@
 //! nobody gets more or less access without it. None is dropped in silence that could change who gets in.
 
 mod access_file;
+mod nat;
 mod report;
 mod server;
 mod stanza;
 mod text;
+mod treatment;
 mod variables;
 
 use std::path::Path;
@@ -22,6 +24,7 @@ use text::Setting;
 use variables::Fate;
 
 pub use report::Problem;
+pub use treatment::{Treatment, treatments};
 
 /// What an import gave.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,9 +53,7 @@ pub fn import(access: &Path, fwknopd: Option<&Path>) -> Result<Imported, Vec<Pro
     let mut sections: Vec<Section> = stanzas
         .iter()
         .zip(1..)
-        .map(|(stanza, number): (_, u32)| {
-            stanza::section(stanza, format!("access{number}"), server.match_destination, &mut report)
-        })
+        .map(|(stanza, number): (_, u32)| stanza::section(stanza, format!("access{number}"), &server, &mut report))
         .collect();
     let mut main = server.section.clone();
     main.entries.extend(longest_timeout(&sections, &mut report));
@@ -86,7 +87,8 @@ fn check(text: &[u8], stanzas: &[Stanza], server: &Server, report: &mut Report) 
         let (settings, whole) =
             stanza.map_or((&server.settings, &server.place), |stanza| (&stanza.settings, &stanza.place));
         let variables = fault.option.as_deref().map(variables::of_option).unwrap_or_default();
-        let setting = settings.iter().rev().find(|setting| variables.contains(&setting.name.as_str()));
+        let comes_from = |setting: &&Setting| variables.contains(&setting.name.as_str());
+        let setting = settings.iter().rev().find(comes_from).or_else(|| server.settings.iter().rev().find(comes_from));
         let place = setting.map_or(whole, |setting| &setting.place);
         let name = setting.map(|setting| setting.name.as_str()).or(variables.first().copied());
         let value = fault.value.map(|value| format!("'{value}': ")).unwrap_or_default();
@@ -117,7 +119,7 @@ fn judge(report: &mut Report, setting: &Setting, fate: Fate) -> bool {
     let name = setting.name.as_str();
     let not_yet = |what: &str| format!("not yet: this version does not have {what}");
     let problem = match fate {
-        Fate::Honoured => return true,
+        Fate::Honoured | Fate::Changed(_) => return true,
         Fate::Silent => None,
         Fate::Noted(reason) => {
             report.note(name, reason);

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::access_file::read_file;
 use super::report::{Place, Report};
 use super::text::{Setting, settings};
+use super::variables::NAMES;
 use super::{entry, judge, list, unknown, variables};
 use crate::net::parse_port;
 use crate::uci::{Entry, Section};
@@ -19,6 +20,19 @@ pub(super) struct Server {
     pub(super) settings: Vec<Setting>,
     /// Whether a grant holds only towards the address knocked at.
     pub(super) match_destination: bool,
+    /// What it allows of NAT.
+    pub(super) nat: Nat,
+}
+
+/// NAT that every stanza is allowed.
+#[derive(Default)]
+pub(super) struct Nat {
+    /// Whether clients may name a host behind the router.
+    pub(super) forwarding: bool,
+    /// Whether clients may name another port of the router itself.
+    pub(super) local: bool,
+    /// The option `snat` of what is forwarded.
+    pub(super) snat: Option<String>,
 }
 
 /// Reads fwknopd.conf; without one, fwknop's defaults.
@@ -42,12 +56,37 @@ pub(super) fn read(path: Option<&Path>, report: &mut Report) -> Server {
         report.note("ENABLE_DIGEST_PERSISTENCE", "N is not imported: a knock never works twice here");
     }
     let match_destination = is_yes("ENABLE_DESTINATION_RULE");
+    let nat = nat(&last, &is_yes, report);
     Server {
         section: Section { kind: "spa-knockd".to_owned(), name: Some("main".to_owned()), line: 0, entries },
         place,
         settings: known,
         match_destination,
+        nat,
     }
+}
+
+/// What clients may ask for besides ports of the router.
+fn nat<'a>(last: &impl Fn(&str) -> Option<&'a Setting>, is_yes: &impl Fn(&str) -> bool, report: &mut Report) -> Nat {
+    let either = |names: [&str; 2]| names.into_iter().find(|name| is_yes(name)).map(str::to_owned);
+    let forwarding = either(["ENABLE_IPT_FORWARDING", "ENABLE_FIREWD_FORWARDING"]);
+    let local = either(["ENABLE_IPT_LOCAL_NAT", "ENABLE_FIREWD_LOCAL_NAT"]);
+    if let Some(name) = &forwarding {
+        report.note(
+            name,
+            "fwknop lets its clients name any host; here it must be in a network behind the router, unless the \
+             stanza names others in list nat_target",
+        );
+    }
+    if let Some(name) = &local {
+        report.note(name, "the address that a client names must be one of the router's own");
+    }
+    if (forwarding.is_some() || local.is_some()) && last("ENABLE_NAT_DNS").is_none() {
+        report.note("ENABLE_NAT_DNS", NAMES);
+    }
+    let translated = either(["ENABLE_IPT_SNAT", "ENABLE_FIREWD_SNAT"]);
+    let snat = translated.map(|_| last("SNAT_TRANSLATE_IP").map_or_else(|| "masquerade".to_owned(), Setting::text));
+    Nat { forwarding: forwarding.is_some(), local: local.is_some(), snat }
 }
 
 /// The variables that have an option here; the others are judged.

@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::access_file::Stanza;
 use super::report::Report;
+use super::server::Server;
 use super::text::Setting;
 use super::variables::GPG;
-use super::{entry, list};
+use super::{entry, list, nat};
 use crate::config::{date, printable};
 use crate::knock::fwknop::keys::Secret;
 use crate::net::{Port, Prefix};
@@ -17,7 +18,7 @@ const SAME: [(&str, &str); 3] =
     [("MAX_FW_TIMEOUT", "max_timeout"), ("FW_ACCESS_TIMEOUT", "timeout"), ("REQUIRE_USERNAME", "require_username")];
 
 /// The section for a stanza.
-pub(super) fn section(stanza: &Stanza, name: String, match_destination: bool, report: &mut Report) -> Section {
+pub(super) fn section(stanza: &Stanza, name: String, server: &Server, report: &mut Report) -> Section {
     let mut entries = Vec::new();
     keys(stanza, ["KEY", "KEY_BASE64"], ["key", "key_base64"], &mut entries);
     keys(stanza, ["HMAC_KEY", "HMAC_KEY_BASE64"], ["hmac_key", "hmac_key_base64"], &mut entries);
@@ -35,20 +36,20 @@ pub(super) fn section(stanza: &Stanza, name: String, match_destination: bool, re
             entries.extend(networks(setting, option, report));
         }
     }
+    let mut open = vec![list("open", "any")];
     if let Some(setting) = stanza.last(&["OPEN_PORTS"]) {
-        let ports = ports(setting, "open", report);
-        entries.extend(ports);
+        open = ports(setting, "open", report);
     } else {
         report.note(
             "OPEN_PORTS",
             &format!("is missing in stanza '{name}', so its clients may open any port, as in fwknop"),
         );
-        entries.push(list("open", "any"));
     }
-    if let Some(setting) = stanza.last(&["RESTRICT_PORTS"]) {
-        entries.extend(ports(setting, "restrict", report));
-    }
-    if match_destination {
+    let restrict = stanza.last(&["RESTRICT_PORTS"]).map(|setting| ports(setting, "restrict", report));
+    let restrict = restrict.unwrap_or_default();
+    entries.extend(nat::entries(stanza, &server.nat, open, &restrict, report));
+    entries.extend(restrict);
+    if server.match_destination {
         entries.push(entry("match_destination", "1"));
     }
     for (variable, option) in SAME {

@@ -5,6 +5,8 @@
 pub(super) enum Fate {
     /// It has its option.
     Honoured,
+    /// It has its option, with this difference.
+    Changed(&'static str),
     /// It was never read by fwknop, or says what is so here anyway.
     Silent,
     /// It has no meaning here, for this reason; nobody gets more or less access.
@@ -21,15 +23,17 @@ pub(super) enum Fate {
     RefusedUnless(&'static str, &'static str),
 }
 
-use Fate::{Honoured, NotYet, NotYetIfYes, Noted, Refused, RefusedIfYes, RefusedUnless, Silent};
+use Fate::{Changed, Honoured, NotYet, NotYetIfYes, Noted, Refused, RefusedIfYes, RefusedUnless, Silent};
 
 const COMMANDS: &str = "commands of clients";
-const FORWARDING: &str = "access to hosts behind the router";
+const ANY_HOST: &str = "becomes `allow_nat`: the host must be in a network behind the router, or in `nat_target`";
+const OWN: &str = "becomes `allow_local_nat`: the address must be one of the router's own";
 const HOOKS: &str = "commands that run when access opens and closes";
 pub(super) const GPG: &str = "GPG is not supported by this daemon; use KEY_BASE64 and HMAC_KEY_BASE64";
-const PERL: &str = "this is an option of the old Perl fwknop; remove it";
+pub(super) const PERL: &str = "this is an option of the old Perl fwknop; remove it";
 const NO_COMMANDS: &str = "has no meaning without commands";
-const NO_FORWARDING: &str = "has no meaning without access to hosts behind the router";
+pub(super) const NAMES: &str =
+    "host names in NAT requests are not resolved by this version; clients must name an address";
 const NO_HTTP: &str = "has no meaning without knocks over TCP or HTTP";
 const KERNEL: &str = "is not needed, because the kernel closes every port by itself";
 const CAPTURE: &str = "is not needed, because the kernel filters and wakes the daemon";
@@ -57,13 +61,18 @@ pub(super) const ACCESS: &[(&str, Fate)] = &[
     ("REQUIRE_USERNAME", Honoured),
     ("REQUIRE_SOURCE_ADDRESS", Honoured),
     ("REQUIRE_SOURCE", Honoured),
-    ("ACCESS_EXPIRE", Honoured),
+    ("ACCESS_EXPIRE", Changed("becomes `expires`, which is read as UTC, and by fwknop as local time")),
     ("ACCESS_EXPIRE_EPOCH", Honoured),
-    ("FORCE_NAT", NotYet(FORWARDING)),
-    ("FORCE_SNAT", NotYet(FORWARDING)),
-    ("FORCE_MASQUERADE", NotYetIfYes(FORWARDING)),
-    ("DISABLE_DNAT", NotYetIfYes(FORWARDING)),
-    ("FORWARD_ALL", NotYetIfYes(FORWARDING)),
+    ("FORCE_NAT", Changed("becomes `list forward`, for each port of OPEN_PORTS, or for any where that is missing")),
+    ("FORCE_SNAT", Changed("becomes `snat`, also without ENABLE_IPT_SNAT")),
+    ("FORCE_MASQUERADE", Changed("Y becomes `snat` 'masquerade'")),
+    ("DISABLE_DNAT", Changed("becomes `disable_dnat`; OPEN_PORTS and RESTRICT_PORTS judge the inside port too")),
+    (
+        "FORWARD_ALL",
+        Changed(
+            "becomes `forward_all`: everything of the one host that is forwarded to; only the requested port is translated",
+        ),
+    ),
     ("ENABLE_CMD_EXEC", NotYetIfYes(COMMANDS)),
     ("CMD_EXEC_USER", Noted(NO_COMMANDS)),
     ("CMD_EXEC_GROUP", Noted(NO_COMMANDS)),
@@ -112,15 +121,20 @@ pub(super) const KEYS: [&str; 4] = ["KEY", "KEY_BASE64", "HMAC_KEY", "HMAC_KEY_B
 pub(super) const SERVER: &[(&str, Fate)] = &[
     ("PCAP_INTF", Honoured),
     ("PCAP_FILTER", Honoured),
-    ("ENABLE_UDP_SERVER", Honoured),
+    ("ENABLE_UDP_SERVER", Changed("decides whether UDPSERV_PORT is the captured port; no socket is opened")),
     ("UDPSERV_PORT", Honoured),
-    ("ENABLE_NFQ_CAPTURE", Honoured),
+    ("ENABLE_NFQ_CAPTURE", Changed("decides whether NFQ_PORT and NFQ_INTERFACE are captured; there is no queue")),
     ("NFQ_INTERFACE", Honoured),
     ("NFQ_PORT", Honoured),
-    ("ENABLE_SPA_PACKET_AGING", Honoured),
+    ("ENABLE_SPA_PACKET_AGING", Changed("N becomes `max_age` '0': the times of a stanza's knocks must rise")),
     ("MAX_SPA_PACKET_AGE", Honoured),
-    ("ENABLE_DIGEST_PERSISTENCE", Honoured),
-    ("ENABLE_DESTINATION_RULE", Honoured),
+    ("ENABLE_DIGEST_PERSISTENCE", Changed("a knock never works twice, whatever it says")),
+    (
+        "ENABLE_DESTINATION_RULE",
+        Changed(
+            "becomes `match_destination`; refused beside NAT, whose grants hold towards every address of the router",
+        ),
+    ),
     ("ACCESS_FOLDER", Noted("is not read; name it with --access where fwknop uses it")),
     ("ACCESS_FILE", Silent),
     ("PCAP_FILE", Refused("a capture file opens nothing; spa-knockd explain --pcap reads one")),
@@ -149,11 +163,14 @@ pub(super) const SERVER: &[(&str, Fate)] = &[
     ("SYSLOG_FACILITY", Noted(PROCD)),
     ("VERBOSE", Noted("is not imported; see option log_level")),
     ("ENABLE_RULE_PREPEND", Noted("has no meaning, because sets have no order")),
-    ("ENABLE_NAT_DNS", Noted(NO_FORWARDING)),
-    ("ENABLE_IPT_FORWARDING", NotYetIfYes(FORWARDING)),
-    ("ENABLE_IPT_LOCAL_NAT", NotYetIfYes("redirects on the router itself")),
-    ("ENABLE_IPT_SNAT", NotYetIfYes(FORWARDING)),
-    ("SNAT_TRANSLATE_IP", Noted(NO_FORWARDING)),
+    ("ENABLE_NAT_DNS", Noted(NAMES)),
+    ("ENABLE_IPT_FORWARDING", Changed(ANY_HOST)),
+    ("ENABLE_IPT_LOCAL_NAT", Changed(OWN)),
+    ("ENABLE_IPT_SNAT", Changed("becomes `snat` of every stanza that forwards")),
+    (
+        "SNAT_TRANSLATE_IP",
+        Changed("the address of `snat` where ENABLE_IPT_SNAT says Y, which is otherwise 'masquerade'"),
+    ),
     ("ENABLE_IPT_OUTPUT", Noted("has no meaning, because fw4 lets the router's answers out")),
     ("ENABLE_IPT_COMMENT_CHECK", Silent),
     ("IPT_INPUT_ACCESS", RefusedUnless("ACCEPT,filter,INPUT,1,FWKNOP_INPUT,1", CHAINS)),
@@ -162,9 +179,9 @@ pub(super) const SERVER: &[(&str, Fate)] = &[
     ("IPT_DNAT_ACCESS", RefusedUnless("DNAT,nat,PREROUTING,1,FWKNOP_PREROUTING,1", CHAINS)),
     ("IPT_SNAT_ACCESS", RefusedUnless("SNAT,nat,POSTROUTING,1,FWKNOP_POSTROUTING,1", CHAINS)),
     ("IPT_MASQUERADE_ACCESS", RefusedUnless("MASQUERADE,nat,POSTROUTING,1,FWKNOP_POSTROUTING,1", CHAINS)),
-    ("ENABLE_FIREWD_FORWARDING", NotYetIfYes(FORWARDING)),
-    ("ENABLE_FIREWD_LOCAL_NAT", NotYetIfYes("redirects on the router itself")),
-    ("ENABLE_FIREWD_SNAT", NotYetIfYes(FORWARDING)),
+    ("ENABLE_FIREWD_FORWARDING", Changed(ANY_HOST)),
+    ("ENABLE_FIREWD_LOCAL_NAT", Changed(OWN)),
+    ("ENABLE_FIREWD_SNAT", Changed("becomes `snat` of every stanza that forwards")),
     ("ENABLE_FIREWD_OUTPUT", Noted("has no meaning, because fw4 lets the router's answers out")),
     ("ENABLE_FIREWD_COMMENT_CHECK", Silent),
     ("FWKNOP_RUN_DIR", Noted(PROCD)),
@@ -191,7 +208,7 @@ pub(super) const SERVER: &[(&str, Fate)] = &[
 ];
 
 /// Families of fwknopd.conf variables that are refused by the beginning of their names.
-const SERVER_FAMILIES: [(&str, &str); 6] = [
+pub(super) const SERVER_FAMILIES: [(&str, &str); 6] = [
     ("FIREWD_", FIREWALLD),
     ("FLUSH_FIREWD_", FIREWALLD),
     ("IPFW_", BSD),
@@ -200,9 +217,12 @@ const SERVER_FAMILIES: [(&str, &str); 6] = [
     ("FLUSH_PF_", BSD),
 ];
 
+/// How the names of further variables of the old Perl fwknop begin.
+pub(super) const PERL_FAMILY: &str = "ENABLE_CMD_EXEC_";
+
 /// What becomes of a variable of access.conf.
 pub(super) fn access(name: &str) -> Option<Fate> {
-    if name.starts_with("ENABLE_CMD_EXEC_") {
+    if name.starts_with(PERL_FAMILY) {
         return Some(Refused(PERL));
     }
     find(ACCESS, name)
@@ -236,6 +256,14 @@ pub(super) fn of_option(option: &str) -> &'static [&'static str] {
         "restrict" => &["RESTRICT_PORTS"],
         "timeout" => &["FW_ACCESS_TIMEOUT"],
         "max_timeout" => &["MAX_FW_TIMEOUT"],
+        "match_destination" => &["ENABLE_DESTINATION_RULE"],
+        "forward" => &["FORCE_NAT"],
+        "allow_nat" => &["ENABLE_IPT_FORWARDING", "ENABLE_FIREWD_FORWARDING"],
+        "allow_local_nat" => &["ENABLE_IPT_LOCAL_NAT", "ENABLE_FIREWD_LOCAL_NAT"],
+        "forward_all" => &["FORWARD_ALL"],
+        "disable_dnat" => &["DISABLE_DNAT"],
+        "snat" => &["FORCE_SNAT", "FORCE_MASQUERADE", "SNAT_TRANSLATE_IP", "ENABLE_IPT_SNAT", "ENABLE_FIREWD_SNAT"],
+        "require_source_address" => &["REQUIRE_SOURCE_ADDRESS", "REQUIRE_SOURCE"],
         "require_username" => &["REQUIRE_USERNAME"],
         "expires" => &["ACCESS_EXPIRE", "ACCESS_EXPIRE_EPOCH"],
         _ => &[],
@@ -251,7 +279,9 @@ mod tests {
         for table in [ACCESS, SERVER] {
             for (index, (name, fate)) in table.iter().enumerate() {
                 assert!(!table[..index].iter().any(|(other, _)| other == name), "{name}");
-                if let Noted(text) | NotYet(text) | NotYetIfYes(text) | Refused(text) | RefusedIfYes(text) = fate {
+                if let Changed(text) | Noted(text) | NotYet(text) | NotYetIfYes(text) | Refused(text)
+                | RefusedIfYes(text) = fate
+                {
                     assert!(!text.is_empty() && !text.ends_with('.'), "{name}");
                 }
             }
@@ -262,7 +292,8 @@ mod tests {
     fn options_come_from_variables_that_are_honoured() {
         for known in crate::config::options::ACCESS.iter().chain(crate::config::options::MAIN) {
             for variable in of_option(known.name) {
-                assert!([access(variable), server(variable)].contains(&Some(Honoured)), "{variable}");
+                let fate = access(variable).or_else(|| server(variable));
+                assert!(matches!(fate, Some(Honoured | Changed(_))), "{variable}");
             }
         }
     }

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use spa_knockd::access::Place;
 use spa_knockd::capture::{Datagram, Transport};
 use spa_knockd::config::{Access, Config, FirewallMode, Main, Open};
 use spa_knockd::engine::Clock;
@@ -31,6 +32,13 @@ pub(crate) fn access(name: &str, keys: KeySet) -> Access {
         destination: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
         open: Open::Any,
         restrict: Vec::new(),
+        forward: Vec::new(),
+        allow_nat: false,
+        allow_local_nat: false,
+        nat_target: Vec::new(),
+        forward_all: false,
+        disable_dnat: false,
+        snat: None,
         match_destination: false,
         timeout: 30,
         max_timeout: 300,
@@ -97,7 +105,7 @@ pub(crate) fn at(unix: u64) -> Clock {
     Clock { unix, given: false }
 }
 
-/// Nothing is the router's own.
-pub(crate) fn nothing(_: IpAddr) -> bool {
-    false
+/// Nothing is the router's own, and nothing is behind it.
+pub(crate) fn nothing(_: IpAddr) -> Place {
+    Place::Elsewhere
 }

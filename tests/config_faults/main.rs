@@ -5,6 +5,7 @@
 mod access_section;
 mod keys;
 mod main_section;
+mod nat;
 mod sections;
 mod warnings;
 

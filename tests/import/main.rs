@@ -4,6 +4,7 @@
 
 mod access;
 mod includes;
+mod nat;
 mod server;
 mod vectors;
 
@@ -84,12 +85,12 @@ proptest! {
     fn no_junk_panics_and_what_is_imported_is_a_configuration(
         junk in prop::collection::vec(any::<u8>(), 0..200),
         lines in prop::collection::vec(
-            prop::sample::select(vec!["OPEN_PORTS", "RESTRICT_PORTS", "DESTINATION", "FW_ACCESS_TIMEOUT", "ACCESS_EXPIRE", "REQUIRE_USERNAME", "KEY", "HMAC_KEY", "%include"]), 0..6),
-        value in "[ -~]{1,20}|[0-9./,]{1,20}|\\PC{1,6}",
+            prop::sample::select(vec!["OPEN_PORTS", "RESTRICT_PORTS", "DESTINATION", "FW_ACCESS_TIMEOUT", "ACCESS_EXPIRE", "REQUIRE_USERNAME", "KEY", "HMAC_KEY", "FORCE_NAT", "FORCE_SNAT", "FORWARD_ALL", "%include"]), 0..6),
+        value in "[ -~]{1,20}|[0-9./,]{1,20}|10\\.[0-9.]{5,8} [0-9]{1,5}|\\PC{1,6}",
     ) {
         let text: String = lines.iter().map(|name| format!("{name} {value}\n")).collect();
         let text = format!("SOURCE ANY\n{KEYS}{text}");
-        if let Ok(imported) = both(&text, "") {
+        if let Ok(imported) = both(&text, "ENABLE_IPT_FORWARDING Y\n") {
             configuration(&imported);
         }
         let mut text = text.into_bytes();

@@ -1,5 +1,7 @@
 //! May this knock have that? A stanza's policy turns a genuine, fresh knock into a grant.
 
+mod nat;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
@@ -11,6 +13,7 @@ use crate::knock::fwknop::fields::Fields;
 use crate::knock::fwknop::message::{AllowAddress, Request, RequestKind};
 use crate::net::{Port, Prefix, Proto, is_forbidden};
 use crate::reason::Reason;
+use nat::Ways;
 
 /// One door: who may reach which port, and at which address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +53,24 @@ pub struct Forward {
     pub snat: Option<Snat>,
 }
 
+impl fmt::Display for Forward {
+    /// As log lines have it: `tcp/2222 to 192.168.1.10:22`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.outside {
+            Some(outside) => write!(f, "{}/{outside} to {}", self.proto, self.to)?,
+            None => write!(f, "{}/{} at {}", self.proto, self.to.port(), self.to.ip())?,
+        }
+        if self.all {
+            write!(f, " and all else of {}", self.to.ip())?;
+        }
+        match self.snat {
+            Some(Snat::Masquerade) => f.write_str(" (masqueraded)"),
+            Some(Snat::Address(address)) => write!(f, " (as {address})"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What a knock earned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -63,12 +84,32 @@ pub struct Grant {
     pub timeout: u32,
 }
 
+/// Where an address is, as this router sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the router itself.
+    Own,
+    /// In a network behind the router: attached to a device that is not captured.
+    Inside,
+    /// Anywhere else: on the captured side, behind another gateway, or where no route leads.
+    Elsewhere,
+    /// At nobody in particular (a broadcast address), or the router could not tell.
+    Unknown,
+}
+
+impl Place {
+    /// Whether another host is there.
+    fn is_other_host(self) -> bool {
+        matches!(self, Self::Inside | Self::Elsewhere)
+    }
+}
+
 /// What policy must know of the world besides the knock.
 pub struct Surroundings<'a> {
     /// The longest life of any grant, in seconds.
     pub max_timeout: u32,
-    /// Whether an address is one of the router's own.
-    pub is_own: &'a dyn Fn(IpAddr) -> bool,
+    /// Where an address is.
+    pub place_of: &'a dyn Fn(IpAddr) -> Place,
 }
 
 impl fmt::Debug for Surroundings<'_> {
@@ -95,39 +136,44 @@ pub fn judge(
     {
         return Err(Reason::Username);
     }
-    let ports = match &request.kind {
-        RequestKind::Access(ports) => ports,
+    let (mut openings, mut forwards) = (Vec::new(), Vec::new());
+    let ways = Ways { access, source, surroundings };
+    match &request.kind {
         RequestKind::Command(_) => return Err(Reason::CommandNotAllowed),
-        RequestKind::Nat { .. } => return Err(Reason::NatNotAllowed),
-        RequestKind::LocalNat { .. } => return Err(Reason::LocalNatNotAllowed),
-    };
-    judge_ports(access, ports)?;
-    let destination = access.match_destination.then_some(datagram.destination);
-    if destination.is_some_and(|destination| destination.is_ipv4() != source.address().is_ipv4()) {
-        return Err(Reason::Family);
-    }
-    let mut openings: Vec<Opening> = Vec::with_capacity(ports.len());
-    for &port in ports {
-        let opening = Opening { source, destination, port };
-        if !openings.contains(&opening) {
-            openings.push(opening);
+        RequestKind::Nat { ports, target } => forwards.push(ways.to_a_host(ports, target)?),
+        RequestKind::LocalNat { ports, target } => forwards.push(ways.to_the_router(ports, target)?),
+        RequestKind::Access(ports) => {
+            judge_ports(access, ports)?;
+            for &port in ports {
+                match ways.of_stanza(port)? {
+                    Some(forward) => push_new(&mut forwards, forward),
+                    None => push_new(&mut openings, opening(access, source, port, datagram)?),
+                }
+            }
         }
     }
     Ok(Grant {
         access: Arc::clone(name),
         openings,
-        forwards: Vec::new(),
+        forwards,
         timeout: lifetime(access, fields.client_timeout).min(surroundings.max_timeout),
     })
 }
 
-/// The address or network to open for (DESIGN: families agree, and some addresses are never granted).
+/// Adds what is not there yet: a request may name a port twice.
+fn push_new<T: PartialEq>(list: &mut Vec<T>, value: T) {
+    if !list.contains(&value) {
+        list.push(value);
+    }
+}
+
+/// The address to open for (DESIGN: families agree, and some addresses are never granted).
 fn source_address(
     access: &Access,
     request: &Request,
     datagram: &Datagram<'_>,
     surroundings: &Surroundings<'_>,
-) -> Result<Prefix, Reason> {
+) -> Result<IpAddr, Reason> {
     let address = match request.address {
         AllowAddress::PacketSource if access.require_source_address => {
             return Err(Reason::SourceAddressRequired);
@@ -138,23 +184,35 @@ fn source_address(
     if address.is_ipv6() && datagram.source.is_ipv4() {
         return Err(Reason::Family);
     }
-    if is_forbidden(address) || (surroundings.is_own)(address) {
+    if is_forbidden(address) || !(surroundings.place_of)(address).is_other_host() {
         return Err(Reason::AddressForbidden);
     }
-    let length = if address.is_ipv4() { access.prefix_v4 } else { access.prefix_v6 };
-    Ok(Prefix::new(address, length).unwrap_or_else(|| Prefix::single(address)))
+    Ok(address)
 }
 
-/// A request is allowed whole or not at all; `restrict` wins over `open`.
+/// A door of the router, as wide as the stanza has it.
+fn opening(access: &Access, source: IpAddr, port: Port, datagram: &Datagram<'_>) -> Result<Opening, Reason> {
+    let destination = access.match_destination.then_some(datagram.destination);
+    if destination.is_some_and(|destination| destination.is_ipv4() != source.is_ipv4()) {
+        return Err(Reason::Family);
+    }
+    let length = if source.is_ipv4() { access.prefix_v4 } else { access.prefix_v6 };
+    let source = Prefix::new(source, length).unwrap_or_else(|| Prefix::single(source));
+    Ok(Opening { source, destination, port })
+}
+
+/// A request is allowed whole or not at all; `restrict` wins over `open`, and an outside port of `forward` is as
+/// good as one of `open`.
 fn judge_ports(access: &Access, ports: &[Port]) -> Result<(), Reason> {
     if ports.iter().any(|port| access.restrict.contains(port)) {
         return Err(Reason::PortRestricted);
     }
-    match &access.open {
-        Open::Any => Ok(()),
-        Open::Ports(open) if ports.iter().all(|port| open.contains(port)) => Ok(()),
-        Open::Ports(_) => Err(Reason::PortNotAllowed),
-    }
+    let is_open = |port| match &access.open {
+        Open::Any => true,
+        Open::Ports(open) => open.contains(port),
+    };
+    let is_forwarded = |port| access.forward.iter().any(|forward| forward.is_for(port));
+    if ports.iter().all(|port| is_open(port) || is_forwarded(*port)) { Ok(()) } else { Err(Reason::PortNotAllowed) }
 }
 
 /// The client's wish up to the stanza's cap, or the stanza's own timeout where the client has none.

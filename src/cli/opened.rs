@@ -1,0 +1,105 @@
+//! What `explain` says of a grant: its doors, ways through and translations, one after the other.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Serialize;
+use spa_knockd::access::{Forward, Grant, Opening, Place, Snat};
+use spa_knockd::capture::Datagram;
+
+/// One thing that the firewall would be told.
+#[derive(Serialize)]
+pub(super) struct Opened {
+    kind: &'static str,
+    source: String,
+    /// All protocols where absent.
+    proto: Option<String>,
+    /// All ports where absent.
+    port: Option<u16>,
+    /// Address and port of the service; what the source becomes where the kind is `snat`.
+    to: Option<String>,
+    timeout: u32,
+}
+
+impl fmt::Display for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match (&self.proto, self.port) {
+            (Some(proto), Some(port)) => format!("{proto}/{port}"),
+            _ => "everything".to_owned(),
+        };
+        let to = self.to.as_deref().unwrap_or_default();
+        // Where every port is meant, that of the service would mislead.
+        let host = to.parse::<SocketAddr>().ok().filter(|_| self.port.is_none()).map(|to| to.ip().to_string());
+        let to = host.as_deref().unwrap_or(to);
+        match (self.kind, self.to.is_some()) {
+            ("dnat", _) => write!(f, "{what} leads {} to {to}", self.source)?,
+            ("snat", _) if to == "masquerade" => write!(f, "{} comes to {what} masqueraded", self.source)?,
+            ("snat", _) => write!(f, "{} comes to {what} as {to}", self.source)?,
+            (_, true) => write!(f, "{} may reach {what} at {to}", self.source)?,
+            (_, false) => write!(f, "{} may reach {what}", self.source)?,
+        }
+        write!(f, " for {} s", self.timeout)
+    }
+}
+
+/// Where an address is, without a router to ask: the packet's destination is the router's own, private addresses
+/// (RFC 1918, RFC 4193) are behind it.
+pub(super) fn place_of(address: IpAddr, datagram: &Datagram<'_>) -> Place {
+    let is_private = match address {
+        IpAddr::V4(v4) => v4.is_private(),
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    };
+    if address == datagram.destination {
+        Place::Own
+    } else if is_private {
+        Place::Inside
+    } else {
+        Place::Elsewhere
+    }
+}
+
+/// All that a grant tells the firewall.
+pub(super) fn grants(grant: &Grant, datagram: &Datagram<'_>) -> Vec<Opened> {
+    let doors = grant.openings.iter().map(|opening| door(opening, grant.timeout));
+    let ways = grant.forwards.iter().flat_map(|forward| {
+        let is_own = place_of(forward.to.ip(), datagram) == Place::Own;
+        way(forward, is_own, grant.timeout)
+    });
+    doors.chain(ways).collect()
+}
+
+fn door(opening: &Opening, timeout: u32) -> Opened {
+    let port = opening.port.number.get();
+    Opened {
+        kind: "input",
+        source: opening.source.to_string(),
+        proto: Some(opening.port.proto.to_string()),
+        port: Some(port),
+        to: opening.destination.map(|address| SocketAddr::new(address, port).to_string()),
+        timeout,
+    }
+}
+
+/// A forward's translation of the destination, its accept, its translation of the source.
+fn way(forward: &Forward, is_own: bool, timeout: u32) -> Vec<Opened> {
+    let told = |kind, port: Option<u16>, to: String| Opened {
+        kind,
+        source: forward.source.to_string(),
+        proto: port.map(|_| forward.proto.to_string()),
+        port,
+        to: Some(to),
+        timeout,
+    };
+    let service = Some(forward.to.port());
+    let mut all = Vec::with_capacity(3);
+    if let Some(outside) = forward.outside {
+        all.push(told("dnat", Some(outside.get()), forward.to.to_string()));
+    }
+    all.push(told(if is_own { "input" } else { "forward" }, service.filter(|_| !forward.all), forward.to.to_string()));
+    match forward.snat {
+        Some(Snat::Masquerade) => all.push(told("snat", service, "masquerade".to_owned())),
+        Some(Snat::Address(address)) => all.push(told("snat", service, address.to_string())),
+        None => {}
+    }
+    all
+}
