@@ -64,10 +64,9 @@ fn row(event: &Value) -> Vec<String> {
             rest.push(format!("{before}{}{after}", text(event, field)));
         }
     }
-    let mut row = vec![utc(number(event, "time")), text(event, "kind"), rest.join(", ")];
-    let access = text(event, "access");
-    if !access.is_empty() {
-        row.insert(2, access);
-    }
-    row
+    let access = match text(event, "access") {
+        none if none.is_empty() => "-".to_owned(),
+        access => access,
+    };
+    vec![utc(number(event, "time")), text(event, "kind"), access, rest.join(", ")]
 }
