@@ -174,6 +174,30 @@ fn status_says_what_stands_against_a_knock() {
 }
 
 #[test]
+fn many_grants_come_in_pages() {
+    let lab = Lab::new();
+    let keys = lab::daemon::keygen();
+    lab.daemon(&config(&keys, STANDALONE)).stop();
+    let elements: Vec<String> = (0..600)
+        .map(|host| format!("198.51.{}.{} . tcp . 22 timeout 9m comment \"alice\"", 100 + host / 256, host % 256))
+        .collect();
+    lab.nft(&format!("add element inet spa_knockd spa_in4_v1 {{ {} }}\n", elements.join(", ")));
+    // A daemon takes over what an earlier one granted.
+    let _daemon = lab.daemon(&config(&keys, STANDALONE));
+    let grants = lab.asked(&["grants"])["grants"].as_array().expect("a list").clone();
+    let mut sources: Vec<&str> = grants.iter().filter_map(|grant| grant["source"].as_str()).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    assert_eq!((grants.len(), sources.len()), (600, 600));
+    let page = first_line(&raw(&lab.socket()), b"{\"v\":1,\"request\":\"grants\",\"skip\":512}\n");
+    assert_eq!((&page["total"], page["grants"].as_array().map(Vec::len)), (&600.into(), Some(88)));
+    let page = first_line(&raw(&lab.socket()), b"{\"v\":1,\"request\":\"grants\",\"skip\":9999}\n");
+    assert_eq!(page["grants"].as_array().map(Vec::len), Some(0));
+    assert_eq!(lab.told(&["revoke", "--source", "198.51.100.7"]), "revoked: 1 set element\n");
+    assert_eq!(lab.told(&["revoke", "--all"]), "revoked: 599 set elements\n");
+}
+
+#[test]
 fn bad_requests_get_a_plain_answer() {
     let lab = Lab::new();
     let keys = lab::daemon::keygen();
