@@ -210,7 +210,27 @@ impl Engine {
     /// Whether this clock can be believed (DESIGN D6).
     #[must_use]
     pub fn is_plausible(&self, clock: Clock) -> bool {
-        clock.given || (clock.unix >= BUILD_EPOCH && clock.unix.saturating_add(self.max_age) >= self.clock_floor)
+        self.doubt(clock).is_none()
+    }
+
+    /// Why this clock cannot be believed, for people.
+    #[must_use]
+    pub fn doubt(&self, clock: Clock) -> Option<&'static str> {
+        if clock.given {
+            None
+        } else if clock.unix < BUILD_EPOCH {
+            Some("it is older than this program")
+        } else if clock.unix.saturating_add(self.max_age) < self.clock_floor {
+            Some("it is more than max_age behind the last honoured knock")
+        } else {
+            None
+        }
+    }
+
+    /// How many stanzas are asked.
+    #[must_use]
+    pub fn stanzas(&self) -> usize {
+        self.stanzas.len()
     }
 
     /// Where memory was lost: keeps out by time all that can have been honoured before, once the clock can be

@@ -14,6 +14,7 @@
 pub mod access;
 pub mod capture;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod engine;
 pub mod firewall;

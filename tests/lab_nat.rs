@@ -2,7 +2,7 @@
 
 mod lab;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ fn outside(port: u16) -> SocketAddr {
 }
 
 fn inside6() -> SocketAddr {
-    "[2001:db8:2::10]:22".parse().expect("an address")
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 0x10)), 22)
 }
 
 /// Waits until the friend gets through.

@@ -12,7 +12,7 @@ use spa_knockd::daemon::clock::wall;
 use spa_knockd::engine::{Clock, Engine, Memory, Verdict};
 use spa_knockd::reason::{Reason, Stage};
 
-use super::doors::{Opened, grants, place_of};
+use super::opened::{Opened, grants, place_of};
 use super::{CONFIG, Failure, load_config, say, say_json};
 
 /// say what would happen to packets, in order, and why; the packet's destination counts as the router's own address,

@@ -2,14 +2,20 @@
 //!
 //! Exit status 0: done. 1: the thing asked for failed or found faults. 2: the command line itself is wrong.
 
+mod ask;
 mod check;
-mod doors;
+mod events;
 mod explain;
 mod firewall;
+mod grants;
 mod import;
 mod keygen;
+mod opened;
+mod reload;
+mod revoke;
 mod run;
 mod state;
+mod status;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -36,6 +42,11 @@ enum Command {
     Run(run::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
+    Status(status::Arguments),
+    Grants(grants::Arguments),
+    Events(events::Arguments),
+    Revoke(revoke::Arguments),
+    Reload(reload::Arguments),
     Keygen(keygen::Arguments),
     Import(import::Arguments),
     State(state::Arguments),
@@ -85,10 +96,21 @@ pub(crate) fn main() -> ExitCode {
         complain("explain: give payload files, or one --pcap FILE");
         return ExitCode::from(2);
     }
+    if let Command::Revoke(arguments) = &command
+        && let Some(fault) = arguments.fault()
+    {
+        complain(fault);
+        return ExitCode::from(2);
+    }
     finish(match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Grants(arguments) => grants::run(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
+        Command::Revoke(arguments) => revoke::run(&arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
         Command::Keygen(arguments) => keygen::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::State(arguments) => state::run(&arguments),

@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     /// where the journal is kept (default /var/run/spa-knockd, or the state directory where only that is given)
     #[argh(option)]
     run_dir: Option<PathBuf>,
-    /// where the control socket is to be; this version has none yet
+    /// where the control socket is to be (default control.sock in the directory of the journal)
     #[argh(option)]
     socket: Option<PathBuf>,
     /// whom to become after the start (default spa-knockd)
@@ -38,14 +38,12 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = load_config(&arguments.config)?;
     logger::start(config.main.log_level, arguments.syslog)?;
-    if let Some(socket) = &arguments.socket {
-        log::warn!("--socket {}: not yet; this version has no control socket", socket.display());
-    }
     let options = Options {
         interfaces: arguments.interface.clone(),
         places: places(arguments.state_dir.as_ref(), arguments.run_dir.as_ref()),
+        socket: arguments.socket.clone(),
         user: arguments.user.clone(),
         config: arguments.config.clone(),
     };
-    run_daemon(&config, &options)
+    run_daemon(config, &options)
 }

@@ -1,22 +1,25 @@
 //! Log lines: to standard error, which procd forwards to logd, or to syslog where that feature is built in.
 
 use std::io::Write;
+use std::sync::{PoisonError, RwLock};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// Lines with this target are said whatever the log level is: a program may wait for them.
 pub const NOTICE: &str = "notice";
 
-/// Where the lines go, and which.
+/// Which lines are written; a reload may change it.
+static LEVEL: RwLock<LevelFilter> = RwLock::new(LevelFilter::Info);
+
+/// Where the lines go.
 struct Logger {
-    level: LevelFilter,
     #[cfg(feature = "syslog")]
     syslog: Option<syslog::BasicLogger>,
 }
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == NOTICE || metadata.level() <= self.level
+        metadata.target() == NOTICE || metadata.level() <= *LEVEL.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -47,17 +50,22 @@ impl Log for Logger {
 /// One line, where syslog is asked for and cannot be had.
 pub fn start(level: LevelFilter, to_syslog: bool) -> Result<(), String> {
     let logger = Logger {
-        level,
         #[cfg(feature = "syslog")]
         syslog: if to_syslog { Some(open_syslog()?) } else { None },
     };
     if cfg!(not(feature = "syslog")) && to_syslog {
         return Err("this build has no syslog; its lines go to standard error".to_owned());
     }
-    log::set_max_level(level.max(LevelFilter::Info));
+    set_level(level);
     // A second start in one process keeps the first logger.
     let _ = log::set_boxed_logger(Box::new(logger));
     Ok(())
+}
+
+/// Changes which lines are written.
+pub fn set_level(level: LevelFilter) {
+    *LEVEL.write().unwrap_or_else(PoisonError::into_inner) = level;
+    log::set_max_level(level.max(LevelFilter::Info));
 }
 
 #[cfg(feature = "syslog")]

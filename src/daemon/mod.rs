@@ -1,7 +1,10 @@
 //! The daemon: one process, one thread, one poll; everything that touches a clock, a file or a descriptor.
 
+mod answer;
 pub mod boot;
 pub mod clock;
+mod door;
+mod ears;
 pub mod files;
 pub mod journal;
 pub mod listener;
@@ -9,6 +12,7 @@ pub mod logger;
 pub mod own;
 pub mod pace;
 pub mod privileges;
+mod reload;
 pub mod report;
 pub mod run;
 pub mod signals;

@@ -1,7 +1,7 @@
 //! From root to a user that may capture and change the firewall, and nothing else.
 
 use std::fs;
-use std::os::unix::fs::{chown, fchown};
+use std::os::unix::fs::{chown, fchown, lchown};
 use std::path::Path;
 
 use rustix::io;
@@ -56,6 +56,12 @@ impl User {
             let _ =
                 open_own(&directory.join(name), false).and_then(|file| fchown(file, Some(self.uid), Some(self.gid)));
         }
+    }
+
+    /// Hands one file over; a link is not followed.
+    pub fn hand_over_file(self, path: &Path) {
+        // What cannot be handed over stays root's, who can use it all the same.
+        let _ = lchown(path, Some(self.uid), Some(self.gid));
     }
 
     /// Becomes the user and gives up every capability but `CAP_NET_ADMIN` and `CAP_NET_RAW`, for good.

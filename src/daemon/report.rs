@@ -1,9 +1,14 @@
 //! What people read of the knocks: a line for each grant, few lines for refusals, sums for junk.
+//!
+//! docs/logging.md promises the lines. What has a line is remembered as an event, too, so that the bounds of the
+//! log are those of the events.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::access::{Forward, Grant};
+use crate::control::ring::{Event, Kind, Ring};
 use crate::engine::Verdict;
 use crate::reason::{Reason, Stage};
 
@@ -27,9 +32,12 @@ pub struct Refusal<'a> {
     pub trouble: Option<String>,
 }
 
-/// Counters, and the budget of the log.
+/// Counters, events, and the budget of the log.
 #[derive(Debug)]
 pub struct Report {
+    events: Ring,
+    honoured: u64,
+    refused: Vec<(Reason, u64)>,
     summed: Vec<(Reason, u32)>,
     summary_due: Option<Duration>,
     budget: u32,
@@ -41,31 +49,90 @@ impl Report {
     /// An empty report that begins now.
     #[must_use]
     pub fn new(now: Duration) -> Self {
-        Self { summed: Vec::new(), summary_due: None, budget: BURST, refilled: now, unsaid: 0 }
+        Self {
+            events: Ring::default(),
+            honoured: 0,
+            refused: Reason::ALL.iter().map(|&reason| (reason, 0)).collect(),
+            summed: Vec::new(),
+            summary_due: None,
+            budget: BURST,
+            refilled: now,
+            unsaid: 0,
+        }
     }
 
-    /// Says a grant.
-    pub fn granted(&self, grant: &Grant, verdict: &Verdict, knocker: IpAddr) {
+    /// What happened lately.
+    #[must_use]
+    pub fn events(&self) -> &Ring {
+        &self.events
+    }
+
+    /// Takes note of something that is not about one knock; whoever notes it has logged it.
+    pub fn note(&mut self, kind: Kind, time: u64, access: Option<String>, text: String) {
+        self.events.push(Event { access, text: Some(text), ..Event::new(kind, time) });
+    }
+
+    /// Knocks honoured so far.
+    #[must_use]
+    pub fn honoured(&self) -> u64 {
+        self.honoured
+    }
+
+    /// Packets refused so far, for every reason by its code.
+    #[must_use]
+    pub fn refused_by_code(&self) -> BTreeMap<&'static str, u64> {
+        self.refused.iter().map(|(reason, count)| (reason.code(), *count)).collect()
+    }
+
+    /// Says a grant; `time` is the wall clock in Unix seconds.
+    pub fn granted(&mut self, grant: &Grant, verdict: &Verdict, knocker: IpAddr, time: u64) {
+        self.honoured = self.honoured.saturating_add(1);
         log::info!("{}{}, knock from {knocker}", granted(grant), user(verdict));
+        self.events.push(Event {
+            access: Some(grant.access.to_string()),
+            user: verdict.fields.as_ref().map(|fields| fields.user.clone()),
+            from: Some(knocker),
+            source: Some(source(grant)),
+            opened: doors(grant),
+            timeout: Some(grant.timeout),
+            ..Event::new(Kind::Grant, time)
+        });
     }
 
     /// Says or sums a refusal. A stranger's packet costs no line, except the first one after a quiet minute.
-    pub fn refused(&mut self, reason: Reason, refusal: &Refusal<'_>, now: Duration) {
+    pub fn refused(&mut self, reason: Reason, refusal: &Refusal<'_>, now: Duration, time: u64) {
+        if let Some((_, count)) = self.refused.iter_mut().find(|(counted, _)| *counted == reason) {
+            *count = count.saturating_add(1);
+        }
         if reason.stage() <= Stage::Authentication {
             self.sum(reason, refusal.knocker, now);
         } else if self.may_say(now) {
-            let access = refusal.verdict.and_then(|verdict| verdict.access.as_deref()).unwrap_or("-");
-            let from = refusal.knocker.map(|address| format!(", knock from {address}")).unwrap_or_default();
-            let user = refusal.verdict.map(user).unwrap_or_default();
-            let why = refusal.trouble.as_deref().unwrap_or(reason.text());
-            let unsaid = match std::mem::take(&mut self.unsaid) {
-                0 => String::new(),
-                count => format!(" ({count} more since the last line)"),
-            };
-            log::warn!("refused {access}: {reason}{user}{from}: {why}{unsaid}");
+            self.say_refusal(reason, refusal, time);
         } else {
             self.unsaid = self.unsaid.saturating_add(1);
         }
+    }
+
+    /// Says the refusal of a genuine knock.
+    fn say_refusal(&mut self, reason: Reason, refusal: &Refusal<'_>, time: u64) {
+        let access = refusal.verdict.and_then(|verdict| verdict.access.as_deref());
+        let from = refusal.knocker.map(|address| format!(", knock from {address}")).unwrap_or_default();
+        let user = refusal.verdict.map(user).unwrap_or_default();
+        let why = refusal.trouble.as_deref().unwrap_or(reason.text());
+        let unsaid = match std::mem::take(&mut self.unsaid) {
+            0 => String::new(),
+            count => format!(" ({count} more since the last line)"),
+        };
+        log::warn!("refused {}: {reason}{user}{from}: {why}{unsaid}", access.unwrap_or("-"));
+        let fields = refusal.verdict.and_then(|verdict| verdict.fields.as_ref());
+        self.events.push(Event {
+            access: access.map(str::to_owned),
+            user: fields.map(|fields| fields.user.clone()),
+            from: refusal.knocker,
+            reason: Some(reason.code()),
+            text: Some(format!("{why}{unsaid}")),
+            ..Event::new(Kind::Refuse, time)
+        });
     }
 
     /// When a sum is to be said.
@@ -115,18 +182,25 @@ impl Report {
     }
 }
 
-/// Who may reach what and how long: doors of the router, then ways through.
-fn granted(grant: &Grant) -> String {
-    let doors = grant.openings.iter().map(|opening| match opening.destination {
+/// For whom a grant is; all its doors and ways have the same source.
+fn source(grant: &Grant) -> String {
+    let opening = grant.openings.first().map(|opening| opening.source.to_string());
+    opening.or_else(|| grant.forwards.first().map(|forward| forward.source.to_string())).unwrap_or_default()
+}
+
+/// What a grant opens, for people.
+fn doors(grant: &Grant) -> Vec<String> {
+    let openings = grant.openings.iter().map(|opening| match opening.destination {
         Some(destination) => format!("{} at {destination}", opening.port),
         None => opening.port.to_string(),
     });
-    let ways = grant.forwards.iter().map(Forward::to_string);
-    let what = doors.chain(ways).collect::<Vec<_>>().join(", ");
-    let door = grant.openings.first().map(|opening| opening.source.to_string());
-    let way = || grant.forwards.first().map(|forward| forward.source.to_string());
-    let source = door.or_else(way).unwrap_or_default();
-    format!("grant {}: {source} may reach {what} for {} s", grant.access, grant.timeout)
+    openings.chain(grant.forwards.iter().map(Forward::to_string)).collect()
+}
+
+/// Who may reach what and how long.
+fn granted(grant: &Grant) -> String {
+    let (source, opened) = (source(grant), doors(grant).join(", "));
+    format!("grant {}: {source} may reach {opened} for {} s", grant.access, grant.timeout)
 }
 
 /// The user in the knock, as a part of a line; its characters are restricted by the format.
@@ -185,9 +259,11 @@ mod tests {
         let mut report = Report::new(Duration::ZERO);
         assert_eq!(report.summary_due(), None);
         for _ in 0..1_000_000 {
-            report.refused(Reason::Hmac, &Refusal::default(), Duration::from_secs(1));
+            report.refused(Reason::Hmac, &Refusal::default(), Duration::from_secs(1), 1);
         }
         assert_eq!(report.summed, [(Reason::Hmac, 999_999)]);
+        assert_eq!((report.refused_by_code()["hmac"], report.refused_by_code()["size"]), (1_000_000, 0));
+        assert_eq!(report.events().next(), 0, "junk is no event");
         report.say_summary(Duration::from_secs(60));
         assert_eq!(report.summed.len(), 1);
         report.say_summary(Duration::from_secs(61));

@@ -19,6 +19,7 @@
     reason = "a lab that does not work ends the test, with its words"
 )]
 
+pub(crate) mod ask;
 pub(crate) mod client;
 pub(crate) mod daemon;
 pub(crate) mod disk;

@@ -1,0 +1,52 @@
+//! `spa-knockd revoke`: the end of living grants before their time.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use argh::FromArgs;
+use serde_json::Value;
+
+use super::ask::{ask, connect, number, request};
+use super::{Failure, count, say, say_json};
+
+/// end living grants now; connections that are established live on
+#[derive(FromArgs)]
+#[argh(subcommand, name = "revoke")]
+pub(super) struct Arguments {
+    /// the grants of this access stanza
+    #[argh(option)]
+    access: Option<String>,
+    /// the grants for this source address, and widened ones that hold it
+    #[argh(option)]
+    source: Option<IpAddr>,
+    /// all grants
+    #[argh(switch)]
+    all: bool,
+    /// the daemon's control socket (default /var/run/spa-knockd/control.sock)
+    #[argh(option)]
+    socket: Option<PathBuf>,
+    /// print the daemon's reply, one JSON object
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Arguments {
+    /// What is wrong with the command line: nothing named is no wish to end all.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        let named = self.access.is_some() || self.source.is_some();
+        (self.all == named).then_some("name --access or --source or both, or else --all")
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut fields: Vec<(&str, Value)> = Vec::new();
+    fields.extend(arguments.access.as_ref().map(|access| ("access", access.as_str().into())));
+    fields.extend(arguments.source.map(|source| ("source", source.to_string().into())));
+    fields.extend(arguments.all.then_some(("all", true.into())));
+    let revoked = ask(&mut connect(arguments.socket.as_ref())?, &request("revoke", &fields))?;
+    if arguments.json {
+        return say_json(&revoked);
+    }
+    let elements = usize::try_from(number(&revoked, "revoked")).unwrap_or(usize::MAX);
+    say(&format!("revoked: {}\n", count(elements, "set element")))
+}

@@ -1,0 +1,236 @@
+//! What is answered: the fields of docs/control.md.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::VERSION;
+use super::ring::Event;
+use crate::firewall::LivingGrant;
+use crate::firewall::element::Translation;
+use crate::net::Prefix;
+
+/// One line with its end.
+#[must_use]
+pub fn line(body: &impl Serialize) -> Vec<u8> {
+    // Every reply is a struct of numbers and texts, which can always be written.
+    let mut line = serde_json::to_vec(body).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// The head of a reply and what was asked for.
+#[derive(Debug, Serialize)]
+pub struct Reply<T> {
+    v: u32,
+    ok: bool,
+    #[serde(flatten)]
+    body: T,
+}
+
+impl<T: Serialize> Reply<T> {
+    /// What was asked for.
+    pub fn good(body: T) -> Self {
+        Self { v: VERSION, ok: true, body }
+    }
+
+    /// Why it cannot be had.
+    pub fn bad(body: T) -> Self {
+        Self { v: VERSION, ok: false, body }
+    }
+
+    /// The reply as a line.
+    #[must_use]
+    pub fn line(&self) -> Vec<u8> {
+        line(self)
+    }
+}
+
+/// Why a request was not fulfilled.
+#[derive(Debug, Serialize)]
+pub struct Refused {
+    /// One sentence.
+    pub error: String,
+    /// Every fault of a configuration that was not taken over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
+}
+
+/// The line for a request that was not fulfilled.
+#[must_use]
+pub fn error(words: impl Into<String>) -> Vec<u8> {
+    Reply::bad(Refused { error: words.into(), faults: Vec::new() }).line()
+}
+
+/// How the daemon is.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// The program's version.
+    pub version: &'static str,
+    /// Seconds since the daemon's start.
+    pub uptime: u64,
+    /// The configuration file.
+    pub config: String,
+    /// Whether a knock would be honoured.
+    pub ready: bool,
+    /// What stands against it.
+    pub not_ready: Vec<String>,
+    /// The wall clock.
+    pub clock: Clock,
+    /// The transports, ports and devices at which knocks are awaited, for people.
+    pub awaited: String,
+    /// The captures.
+    pub devices: Vec<Device>,
+    /// `fw4` or `standalone`.
+    pub firewall: &'static str,
+    /// Enabled access stanzas.
+    pub stanzas: usize,
+    /// Knocks honoured since the start.
+    pub honoured: u64,
+    /// Packets refused since the start, by the code of the reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Living elements in the sets.
+    pub grants: usize,
+    /// Knocks in the replay memory.
+    pub remembered: usize,
+    /// How many it holds.
+    pub remembered_max: usize,
+}
+
+/// The wall clock as the daemon judges it.
+#[derive(Debug, Serialize)]
+pub struct Clock {
+    /// Unix seconds.
+    pub unix: u64,
+    /// Whether it can be believed.
+    pub set: bool,
+    /// Why it cannot.
+    pub why: Option<&'static str>,
+}
+
+/// One capture.
+#[derive(Debug, Serialize)]
+pub struct Device {
+    /// The device.
+    pub device: String,
+    /// Whether it is captured on now; otherwise it is tried every second.
+    pub capturing: bool,
+    /// Frames that the kernel's filter let through since the capture was opened.
+    pub received: Option<u32>,
+    /// Frames of these that found the ring full.
+    pub dropped: Option<u32>,
+}
+
+/// A page of living grants.
+#[derive(Debug, Serialize)]
+pub struct Grants<'a> {
+    /// How many live.
+    pub total: usize,
+    /// How many of the first ones were left out.
+    pub skip: usize,
+    /// The next ones.
+    pub grants: Vec<Grant<'a>>,
+}
+
+/// One living element of a set.
+#[derive(Debug, Serialize)]
+pub struct Grant<'a> {
+    /// The stanza.
+    pub access: &'a str,
+    /// Who may come in: an address, a network, or a range.
+    pub source: String,
+    /// The only destination.
+    pub destination: Option<IpAddr>,
+    /// The port, such as `tcp/22`; all protocols and ports where absent.
+    pub port: Option<String>,
+    /// Where a destination NAT leads, with its port, or where a source NAT seems to come from.
+    pub translation: Option<String>,
+    /// The nftables set.
+    pub set: &'static str,
+    /// Whole seconds left; absent where somebody gave the element no timeout.
+    pub remaining: Option<u64>,
+}
+
+impl<'a> From<LivingGrant<'a>> for Grant<'a> {
+    fn from(grant: LivingGrant<'a>) -> Self {
+        let element = grant.element;
+        Self {
+            access: grant.access,
+            source: range(element.first, element.last),
+            destination: element.destination,
+            port: element.port.map(|port| port.to_string()),
+            translation: element.translation.map(|translation| match translation {
+                Translation::Destination(to) => to.to_string(),
+                Translation::Source(address) => address.to_string(),
+            }),
+            set: element.set.name(),
+            remaining: (grant.remaining != Duration::MAX).then_some(grant.remaining.as_secs()),
+        }
+    }
+}
+
+/// A range of addresses the shortest way.
+fn range(first: IpAddr, last: IpAddr) -> String {
+    let mut prefixes = (0..=128).rev().filter_map(|length| Prefix::new(first, length));
+    match prefixes.find(|prefix| prefix.address() == first && prefix.last() == last) {
+        Some(prefix) => prefix.to_string(),
+        None => format!("{first}-{last}"),
+    }
+}
+
+/// What happened lately.
+#[derive(Debug, Serialize)]
+pub struct Events<'a> {
+    /// Oldest first.
+    pub events: Vec<&'a Event>,
+}
+
+/// What a follower gets for each event.
+#[derive(Debug, Serialize)]
+pub struct News<'a> {
+    /// The protocol's version.
+    pub v: u32,
+    /// What happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<&'a Event>,
+    /// How many events a slow follower has missed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed: Option<u64>,
+}
+
+/// The end of grants.
+#[derive(Debug, Serialize)]
+pub struct Revoked {
+    /// How many elements were deleted.
+    pub revoked: usize,
+}
+
+/// A configuration that was taken over.
+#[derive(Debug, Serialize)]
+pub struct Reloaded {
+    /// Enabled access stanzas.
+    pub stanzas: usize,
+    /// What to think about all the same.
+    pub warnings: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_written_as_networks_where_they_are() {
+        let range = |first: &str, last: &str| range(first.parse().unwrap(), last.parse().unwrap());
+        assert_eq!(range("192.0.2.1", "192.0.2.1"), "192.0.2.1");
+        assert_eq!(range("192.0.2.0", "192.0.2.255"), "192.0.2.0/24");
+        assert_eq!(range("192.0.2.1", "192.0.2.255"), "192.0.2.1-192.0.2.255");
+        assert_eq!(range("2001:db8::", "2001:db8::ffff:ffff:ffff:ffff"), "2001:db8::/64");
+    }
+
+    #[test]
+    fn a_refusal_is_one_line_of_json() {
+        assert_eq!(error("a \"b\"\n"), b"{\"v\":1,\"ok\":false,\"error\":\"a \\\"b\\\"\\n\"}\n");
+    }
+}

@@ -1,0 +1,92 @@
+//! What the running daemon answers to each request of the control socket.
+
+use super::clock::{since_boot, wall};
+use super::run::Daemon;
+use crate::config::FirewallMode;
+use crate::control::GRANTS_PAGE;
+use crate::control::reply::{self, Clock, Events, Grant, Grants, Refused, Reply, Revoked, Status};
+use crate::control::request::Request;
+use crate::control::server::Answer;
+use crate::limits::REPLAY_MAX;
+
+impl Daemon {
+    /// Answers one request.
+    pub(super) fn answer(&mut self, request: Request) -> Answer {
+        let line = match request {
+            Request::Status => Reply::good(self.status()).line(),
+            Request::Grants { skip } => Reply::good(self.grants(skip)).line(),
+            Request::Events { follow } => return self.events(follow),
+            Request::Revoke { access, source } => match self.door.revoke(access.as_deref(), source) {
+                Ok(revoked) => Reply::good(Revoked { revoked }).line(),
+                Err(words) => reply::error(words),
+            },
+            Request::Reload => match self.reload() {
+                Ok(reloaded) => Reply::good(reloaded).line(),
+                Err(faults) => {
+                    let error = "the configuration stays as it was".to_owned();
+                    Reply::bad(Refused { error, faults }).line()
+                }
+            },
+        };
+        Answer { line, follow: None }
+    }
+
+    fn status(&mut self) -> Status {
+        self.door.mind_the_firewall(true);
+        let devices = self.ears.devices();
+        let wall = wall();
+        let door = &mut self.door;
+        let why = door.engine.doubt(wall);
+        let mut not_ready = match door.firewall.missing() {
+            Ok(missing) => missing.iter().map(ToString::to_string).collect(),
+            Err(error) => vec![error.to_string()],
+        };
+        if !door.store.is_open() {
+            not_ready.push("the journal in the run directory cannot be written".to_owned());
+        }
+        let lost = devices.iter().filter(|device| !device.capturing);
+        not_ready.extend(lost.map(|device| format!("{}: the capture is lost", device.device)));
+        if let Some(why) = why.filter(|_| self.config.main.max_age > 0) {
+            not_ready.push(format!("the clock is not set: {why}"));
+        }
+        let now = since_boot();
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime: now.saturating_sub(self.started).as_secs(),
+            config: self.path.display().to_string(),
+            ready: not_ready.is_empty(),
+            not_ready,
+            clock: Clock { unix: wall.unix, set: why.is_none(), why },
+            awaited: door.awaited.clone(),
+            devices,
+            firewall: match self.config.main.firewall {
+                FirewallMode::Fw4 => "fw4",
+                FirewallMode::Standalone => "standalone",
+            },
+            stanzas: door.engine.stanzas(),
+            honoured: door.report.honoured(),
+            refused: door.report.refused_by_code(),
+            grants: door.firewall.living(now).count(),
+            remembered: door.engine.remembered(),
+            remembered_max: REPLAY_MAX,
+        }
+    }
+
+    /// A page of the living grants, after others' changes of the sets were taken in.
+    fn grants(&mut self, skip: usize) -> Grants<'_> {
+        self.door.mind_the_firewall(true);
+        let now = since_boot();
+        let living = || self.door.firewall.living(now);
+        Grants {
+            total: living().count(),
+            skip,
+            grants: living().skip(skip).take(GRANTS_PAGE).map(Grant::from).collect(),
+        }
+    }
+
+    fn events(&self, follow: bool) -> Answer {
+        let ring = self.door.report.events();
+        let line = Reply::good(Events { events: ring.since(0).collect() }).line();
+        Answer { line, follow: follow.then_some(ring.next()) }
+    }
+}

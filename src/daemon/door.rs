@@ -1,0 +1,169 @@
+//! The way of a knock behind the capture: engine, journal, firewall, log.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::clock::{since_boot, wall};
+use super::logger::NOTICE;
+use super::own::Routes;
+use super::report::{Refusal, Report};
+use super::store::Store;
+use crate::capture::{Datagram, Transport};
+use crate::config::Config;
+use crate::control::ring::Kind;
+use crate::engine::{Clock, Engine};
+use crate::firewall::{Event, Firewall};
+use crate::reason::Reason;
+
+/// All that a knock passes through behind the capture.
+pub(super) struct Door {
+    pub(super) engine: Engine,
+    pub(super) store: Store,
+    pub(super) firewall: Firewall,
+    pub(super) report: Report,
+    pub(super) routes: Routes,
+    /// Where knocks are awaited, for people.
+    pub(super) awaited: String,
+    /// Whether people know that a knock would be honoured.
+    ready: bool,
+    /// Whether the ruleset was changed by ourselves since it was looked at.
+    changed: bool,
+    /// The wall clock when the captures were last looked at: one look serves all packets of a turn.
+    pub(super) clock: Clock,
+    /// The time since boot at that look.
+    pub(super) now: Duration,
+}
+
+impl Door {
+    /// A door whose parts are ready.
+    pub(super) fn new(engine: Engine, store: Store, firewall: Firewall, routes: Routes, awaited: String) -> Self {
+        let now = since_boot();
+        Self {
+            engine,
+            store,
+            firewall,
+            report: Report::new(now),
+            routes,
+            awaited,
+            ready: false,
+            changed: false,
+            clock: wall(),
+            now,
+        }
+    }
+
+    /// Looks at the clocks.
+    pub(super) fn tick(&mut self) {
+        (self.clock, self.now) = (wall(), since_boot());
+    }
+
+    /// Says that knocks are awaited, or what they wait for.
+    pub(super) fn announce(&mut self) {
+        let awaited = &self.awaited;
+        match self.firewall.missing() {
+            Ok(missing) => match missing.first() {
+                None if !self.store.is_open() => {}
+                None => {
+                    self.ready = true;
+                    log::info!(target: NOTICE, "ready: knocks are awaited at {awaited}");
+                }
+                Some(missing) => log::warn!("{missing}; knocks at {awaited} are refused until it is there"),
+            },
+            Err(error) => log::warn!("{error}"),
+        }
+    }
+
+    /// One captured frame goes the whole way.
+    pub(super) fn knocked(&mut self, captured: Result<Datagram<'_>, Reason>) {
+        let datagram = match captured {
+            Ok(datagram) => datagram,
+            Err(reason) => {
+                self.report.refused(reason, &Refusal::default(), self.now, self.clock.unix);
+                return;
+            }
+        };
+        let clock = self.clock;
+        let place_of = |address| self.routes.place_of(address);
+        let mut verdict = self.engine.handle(&datagram, clock, &place_of, &mut |_, _| {});
+        let honouring = verdict.outcome.as_ref().ok().map(|grant| &*grant.access);
+        let mut trouble = None;
+        if let Some(entry) = verdict.entry
+            && let Err(line) = self.store.record(entry, clock.unix, honouring, &self.engine)
+            && verdict.outcome.is_ok()
+        {
+            verdict.outcome = Err(Reason::Journal);
+            trouble = Some(line);
+        }
+        if let Ok(grant) = &verdict.outcome {
+            let now = since_boot();
+            self.changed = true;
+            match self.firewall.grant(grant, now) {
+                Ok(()) => {
+                    self.engine.honoured(&verdict, clock);
+                    self.store.honoured(now);
+                    self.report.granted(grant, &verdict, datagram.source, clock.unix);
+                }
+                Err(error) => {
+                    trouble = Some(error.to_string());
+                    verdict.outcome = Err(error.reason());
+                }
+            }
+        }
+        if let Err(reason) = verdict.outcome {
+            let refusal = Refusal { verdict: Some(&verdict), knocker: Some(datagram.source), trouble };
+            self.report.refused(reason, &refusal, self.now, clock.unix);
+        } else if !self.ready {
+            self.announce();
+        }
+    }
+
+    /// Ends living grants; see [`Firewall::revoke`].
+    pub(super) fn revoke(&mut self, access: Option<&str>, source: Option<IpAddr>) -> Result<usize, String> {
+        self.changed = true;
+        let revoked = self.firewall.revoke(access, source, since_boot()).map_err(|error| error.to_string())?;
+        let of = access.map(|access| format!(" of {access}")).unwrap_or_default();
+        let for_whom = source.map(|source| format!(" for {source}")).unwrap_or_default();
+        let line = format!("revoked on request: {revoked} set elements{of}{for_whom}");
+        log::info!("{line}");
+        self.report.note(Kind::Revoke, self.clock.unix, access.map(str::to_owned), line);
+        Ok(revoked)
+    }
+
+    /// Keeps up with what others do to the ruleset; `readable` tells that somebody did something. A grant reads
+    /// their news too, so after one there may be some although nothing is readable any more.
+    pub(super) fn mind_the_firewall(&mut self, readable: bool) {
+        if !std::mem::take(&mut self.changed) && !readable {
+            return;
+        }
+        for event in self.firewall.on_events(since_boot()) {
+            self.ready &= event != Event::TableGone;
+            log::warn!("{event}");
+            let (kind, access) = match &event {
+                Event::Revoked(_, access) => (Kind::Revoke, Some(access.clone())),
+                _ => (Kind::Firewall, None),
+            };
+            self.report.note(kind, self.clock.unix, access, event.to_string());
+        }
+        if !self.ready && self.firewall.missing().is_ok_and(|missing| missing.is_empty()) {
+            self.announce();
+        }
+    }
+}
+
+/// Ports, transports and devices, for people.
+pub(super) fn awaited(config: &Config, devices: &[String]) -> String {
+    let transports = config.main.transports.iter().map(|transport| match transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+        Transport::Icmp => "icmp",
+    });
+    let ports = config.main.ports.iter().map(|range| match (range.start(), range.end()) {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("{first}-{last}"),
+    });
+    let http = config.main.http.map(|_| "http");
+    let (transports, ports) = (transports.chain(http).collect::<Vec<_>>(), ports.collect::<Vec<_>>());
+    let listener =
+        config.main.tcp_listen.map(|port| format!(", and by the listener at tcp {port}")).unwrap_or_default();
+    format!("{} {} on {}{listener}", transports.join(","), ports.join(","), devices.join(", "))
+}

@@ -1,0 +1,167 @@
+//! Reading the configuration again: grants, knocks already seen and open captures stay; a bad one changes nothing.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rustix::process::geteuid;
+
+use super::door::awaited;
+use super::logger;
+use super::own::Routes;
+use super::run::Daemon;
+use crate::config::{self, Config, FirewallMode, Loaded};
+use crate::control::reply::Reloaded;
+use crate::control::ring::Kind;
+use crate::engine::{Engine, Memory};
+
+/// Faults that are named; the rest is counted.
+const FAULTS_MAX: usize = 32;
+
+impl Daemon {
+    /// Reads the configuration file again and goes on by it, or says every fault and goes on as before.
+    pub(super) fn reload(&mut self) -> Result<Reloaded, Vec<String>> {
+        let outcome = self.try_reload();
+        let said = match &outcome {
+            Ok(reloaded) => {
+                for warning in &reloaded.warnings {
+                    log::warn!("{warning}");
+                }
+                let line = format!("the configuration was read again, {} access stanzas", reloaded.stanzas);
+                log::info!("{line}");
+                line
+            }
+            Err(faults) => {
+                for fault in faults {
+                    log::warn!("{fault}");
+                }
+                let line = "the configuration stays as it was".to_owned();
+                log::warn!("{line}");
+                line
+            }
+        };
+        self.door.report.note(Kind::Reload, self.door.clock.unix, None, said);
+        outcome
+    }
+
+    fn try_reload(&mut self) -> Result<Reloaded, Vec<String>> {
+        readable(&self.path).map_err(|line| vec![line])?;
+        let Loaded { config, warnings } = config::load(&self.path).map_err(|faults| some_of(&faults))?;
+        let devices = if self.interfaces.is_empty() { config.main.devices.clone() } else { self.interfaces.clone() };
+        if devices.is_empty() {
+            return Err(vec![format!("{}: no device to capture on: name one with `list device`", self.path.display())]);
+        }
+        needs_restart(&self.config, &config, self.interfaces.is_empty()).map_err(|what| {
+            vec![format!("{}: {what} cannot change while the daemon runs; restart the service", self.path.display())]
+        })?;
+        let routes = Routes::open(&devices).map_err(|error| vec![format!("routes: {error}")])?;
+        // What was captured before is judged by what held then.
+        self.ears.change(&devices, &config.main, &mut self.door).map_err(|error| vec![error.to_string()])?;
+        let memory = carry_over(self.door.engine.memory(), &self.config, &config);
+        self.door.engine = Engine::new(&config, memory);
+        self.door.routes = routes;
+        self.door.awaited = awaited(&config, &devices);
+        logger::set_level(config.main.log_level);
+        self.config = config;
+        Ok(Reloaded { stanzas: self.door.engine.stanzas(), warnings: some_of(&warnings) })
+    }
+}
+
+/// Whether the file can be read by whom the daemon has become.
+fn readable(path: &Path) -> Result<(), String> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(format!(
+            "{}: the daemon gave up root and may not read it: let user {} read it (chown, or chgrp and mode 640; \
+             its directory, too), or restart the service",
+            path.display(),
+            geteuid().as_raw(),
+        )),
+        // Other faults are named with their remedy by whoever reads the file.
+        _ => Ok(()),
+    }
+}
+
+/// What of the new configuration only a start can bring about; its devices count unless the command line has others.
+fn needs_restart(old: &Config, new: &Config, devices_count: bool) -> Result<(), &'static str> {
+    if old.main.firewall != new.main.firewall {
+        return Err("option firewall");
+    }
+    if old.main.tcp_listen != new.main.tcp_listen {
+        return Err("option tcp_listen");
+    }
+    if new.main.firewall == FirewallMode::Standalone {
+        if old.main.protect != new.main.protect {
+            return Err("the ports that standalone mode guards (list protect, or the ports of list open)");
+        }
+        if devices_count && old.main.devices != new.main.devices {
+            return Err("list device in standalone mode, which guards these devices,");
+        }
+    }
+    Ok(())
+}
+
+/// The old engine's memory for the new one. A counting engine (`max_age` 0) keeps replays out by the newest
+/// timestamps alone; one with a window goes on from there.
+fn carry_over(mut memory: Memory, old: &Config, new: &Config) -> Memory {
+    if old.main.max_age == 0 && new.main.max_age > 0 {
+        for (stanza, newest) in &memory.newest {
+            let floor = memory.floors.entry(stanza.clone()).or_default();
+            *floor = (*floor).max(*newest);
+        }
+    }
+    memory
+}
+
+/// The first faults, and how many more there are.
+fn some_of(faults: &[config::Fault]) -> Vec<String> {
+    let mut lines: Vec<String> = faults.iter().take(FAULTS_MAX).map(ToString::to_string).collect();
+    if let Some(more) = faults.len().checked_sub(FAULTS_MAX).filter(|&more| more > 0) {
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(main: &str) -> Config {
+        let text = format!(
+            "config spa-knockd 'main'\n\toption enabled '1'\n\tlist device 'wan'\n{main}\nconfig access 'alice'\n\toption key 'k'\n\
+             \toption hmac_key 'h'\n\tlist open 'tcp/22'\n"
+        );
+        config::parse(text.as_bytes(), "config").unwrap().config
+    }
+
+    #[test]
+    fn what_a_counting_engine_honoured_stays_refused_when_a_window_opens() {
+        let (counting, window) = (config("\toption max_age '0'\n"), config(""));
+        let mut memory = Memory::default();
+        memory.newest.insert("alice".to_owned(), 1000);
+        assert_eq!(carry_over(memory.clone(), &counting, &window).floors.get("alice"), Some(&1000));
+        assert_eq!(carry_over(memory.clone(), &window, &window), memory);
+        assert_eq!(carry_over(memory.clone(), &window, &counting), memory);
+    }
+
+    #[test]
+    fn only_what_the_guard_is_made_of_needs_a_restart() {
+        let alone = "\toption firewall 'standalone'\n";
+        let other = |more: &str| config(&(alone.to_owned() + more));
+        let old = other("");
+        assert_eq!(needs_restart(&old, &other("\tlist port '62202'\n\toption max_age '9'\n"), true), Ok(()));
+        assert!(needs_restart(&old, &other("\tlist protect 'tcp/80'\n\tlist protect 'tcp/22'\n"), true).is_err());
+        assert!(needs_restart(&old, &other("\tlist device 'lan'\n"), true).is_err());
+        assert_eq!(needs_restart(&old, &other("\tlist device 'lan'\n"), false), Ok(()));
+        assert_eq!(needs_restart(&config(""), &config("\tlist device 'lan'\n"), true), Ok(()));
+        assert!(needs_restart(&old, &config(""), true).is_err());
+    }
+
+    #[test]
+    fn of_many_faults_the_first_are_named() {
+        let text = "config nonsense\n".repeat(100);
+        let faults = config::parse(text.as_bytes(), "config").unwrap_err();
+        let lines = some_of(&faults);
+        assert_eq!(lines.len(), FAULTS_MAX + 1);
+        assert_eq!(lines.last(), Some(&format!("and {} more", faults.len() - FAULTS_MAX)));
+    }
+}
