@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "the table is the result")]
 #![expect(clippy::expect_used, reason = "a benchmark that cannot measure ends with its words")]
 
+mod full;
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
 mod meter;
@@ -48,6 +49,8 @@ fn main() {
     // A knock takes fwknopd about a tenth of a second; thirty tell enough.
     let theirs = measure(server::fwknopd, 30, &SLOW_JUNK);
     report(&ours, &theirs);
+    println!();
+    full::report();
 }
 
 /// Measures one server in labs of its own.
