@@ -139,14 +139,20 @@ impl Engine {
         // A renamed stanza must not forget what it honoured under its old name.
         let newest_removed = of_removed(&memory.newest);
         let floor_removed = of_removed(&memory.floors);
+        // Nor may one that was given another's key open what the other honoured.
+        let of = |access: &Access, timestamps: &BTreeMap<String, u64>, removed| {
+            let related = config.access.iter().filter(|other| share_a_key(access, other));
+            let related = related.filter_map(|other| timestamps.get(&other.name).copied()).max().unwrap_or(0);
+            timestamps.get(&access.name).copied().unwrap_or(removed).max(related)
+        };
         let stanzas = config
             .access
             .iter()
             .map(|access| Stanza {
                 name: Arc::from(access.name.as_str()),
                 verifiers: access.keys.iter().map(Verifier::new).collect(),
-                newest: memory.newest.get(&access.name).copied().unwrap_or(newest_removed),
-                floor: memory.floors.get(&access.name).copied().unwrap_or(floor_removed),
+                newest: of(access, &memory.newest, newest_removed),
+                floor: of(access, &memory.floors, floor_removed),
                 access: access.clone(),
             })
             .collect();
@@ -305,7 +311,8 @@ impl Engine {
         let (Some(access), Some(entry)) = (&verdict.access, verdict.entry) else { return };
         self.clock_floor = self.clock_floor.max(clock.unix);
         let Some(honouring) = self.stanzas.iter().find(|stanza| stanza.name == *access) else { return };
-        let shares: Vec<bool> = self.stanzas.iter().map(|stanza| stanza.shares_a_key_with(honouring)).collect();
+        let shares: Vec<bool> =
+            self.stanzas.iter().map(|stanza| share_a_key(&stanza.access, &honouring.access)).collect();
         for (stanza, _) in self.stanzas.iter_mut().zip(shares).filter(|(_, shares)| *shares) {
             stanza.newest = stanza.newest.max(entry.timestamp);
         }
@@ -372,12 +379,6 @@ impl Stanza {
         }
     }
 
-    /// Whether a packet for the one stanza can be a packet for the other.
-    fn shares_a_key_with(&self, other: &Self) -> bool {
-        let keys = &other.access.keys;
-        self.access.keys.iter().any(|one| keys.iter().any(|two| one.key == two.key))
-    }
-
     /// Verifies, then decrypts, with the present keys and with the next ones.
     fn open(&self, text: SpaText<'_>) -> Result<Opened, Reason> {
         let mut furthest = Reason::Hmac;
@@ -418,6 +419,11 @@ impl Stanza {
         }
         Ok(())
     }
+}
+
+/// Whether a packet for the one stanza can be a packet for the other.
+fn share_a_key(one: &Access, other: &Access) -> bool {
+    one.keys.iter().any(|one| other.keys.iter().any(|two| one.key == two.key))
 }
 
 /// The timestamps of the stanzas that `is_gone` names; of too many the newest, which hold for the older ones too.

@@ -535,3 +535,21 @@ fn a_reset_without_a_clock_forgets_the_floors_and_keeps_the_knocks() {
     assert_eq!((memory.clock_floor, memory.newest.len(), memory.floors.len()), (0, 0, 0));
     assert_eq!(outcome(&mut Engine::new(&one_stanza(), memory), &honoured, at(NOW)), Err(Reason::Replay));
 }
+
+#[test]
+fn a_new_stanza_with_a_known_key_opens_nothing_that_was_honoured_before() {
+    for max_age in [0, 120] {
+        let with = |stanzas: Vec<_>| {
+            let mut config = config(stanzas);
+            config.main.max_age = max_age;
+            config
+        };
+        let mut engine = Engine::new(&with(vec![access("alice", keys(1))]), Memory::default());
+        let recorded = packet(NOW, MESSAGE, &keys(1));
+        assert_eq!(outcome(&mut engine, &recorded, at(NOW)), Ok(()));
+        let both = with(vec![access("alice", keys(1)), access("bob", keys(1))]);
+        let mut engine = rebooted(&engine, &both);
+        assert_eq!(outcome(&mut engine, &recorded, at(NOW)), Err(Reason::NotNewer), "max_age {max_age}");
+        assert_eq!(outcome(&mut engine, &packet(NOW + 1, MESSAGE, &keys(1)), at(NOW + 1)), Ok(()));
+    }
+}

@@ -90,6 +90,9 @@ fn a_network_behind_is_attached_and_not_captured() {
         places(&routes, &[("192.168.1.10", Place::Inside)]);
         let both = Routes::open(&["wan0".to_owned(), "br-lan".to_owned()]).unwrap();
         places(&both, &[("192.168.1.10", Place::Elsewhere), ("192.168.1.1", Place::Own)]);
+        // Where all devices are captured, none is known to be behind, least of all the outside.
+        let any = Routes::open(&["any".to_owned()]).unwrap();
+        places(&any, &[("198.51.100.20", Place::Elsewhere), ("192.168.1.10", Place::Elsewhere)]);
     });
 }
 

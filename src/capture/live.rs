@@ -20,7 +20,7 @@ const SNAPLEN: i32 = 1900;
 const BATCH_MAX: usize = 65_536;
 
 /// libpcap's name for all devices at once.
-const ANY: &str = "any";
+pub(crate) const ANY: &str = "any";
 
 /// Why a device cannot be captured on; its `Display` is one line that names the device and the remedy.
 #[derive(Debug, PartialEq, Eq)]

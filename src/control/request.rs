@@ -96,7 +96,13 @@ fn revoke(fields: &Map<String, Value>) -> Result<Request, String> {
 }
 
 fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, String> {
-    fields.get(name).map(|value| value.as_str().ok_or_else(|| format!("the field {name} is no string"))).transpose()
+    let Some(value) = fields.get(name) else { return Ok(None) };
+    let text = value.as_str().ok_or_else(|| format!("the field {name} is no string"))?;
+    // It goes into a log line.
+    if text.chars().any(char::is_control) {
+        return Err(format!("the field {name} has characters that are not printable"));
+    }
+    Ok(Some(text))
 }
 
 fn flag(fields: &Map<String, Value>, name: &str) -> Result<bool, String> {
@@ -160,6 +166,7 @@ mod tests {
             (r#"{"v":1,"request":"revoke","all":false}"#, "access or source, or all"),
             (r#"{"v":1,"request":"revoke","all":true,"access":"a"}"#, "not both"),
             (r#"{"v":1,"request":"revoke","access":null}"#, "no string"),
+            (r#"{"v":1,"request":"revoke","access":"a\nspa-knockd: grant b"}"#, "not printable"),
             (r#"{"v":1,"request":"revoke","source":"192.0.2.0/24"}"#, "no IPv4 or IPv6 address"),
         ] {
             let error = Request::parse(line.as_bytes()).unwrap_err();

@@ -9,6 +9,7 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
 
 use crate::access::Place;
+use crate::capture::live::ANY;
 use crate::firewall::wire::{Attributes, Message, Messages};
 
 /// `RTM_GETROUTE` of linux/rtnetlink.h: by which route would a packet to this address go?
@@ -87,7 +88,8 @@ impl Routes {
     fn is_inside(&self, route: &Route, address: IpAddr) -> bool {
         let Some(device) = route.device.filter(|_| !route.has_gateway) else { return false };
         // By name, because a device that went and came back has another number.
-        let is_ours = index_to_name(&self.socket, device).is_ok_and(|name| !self.captured.contains(&name));
+        let is_ours = index_to_name(&self.socket, device)
+            .is_ok_and(|name| !self.captured.iter().any(|captured| *captured == name || captured == ANY));
         is_ours && matches!(self.ask(address, TABLE_ENTRY), Ok(Some(entry)) if entry.prefix > 0)
     }
 

@@ -1,9 +1,10 @@
 //! From root to a user that may capture and change the firewall, and nothing else.
 
 use std::fs;
-use std::os::unix::fs::{chown, fchown, lchown};
+use std::os::unix::fs::{chown, fchown};
 use std::path::Path;
 
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, chownat, fstat, open};
 use rustix::io;
 use rustix::process::{Gid, Uid, getuid};
 use rustix::thread::{
@@ -58,10 +59,21 @@ impl User {
         }
     }
 
-    /// Hands one file over; a link is not followed.
-    pub fn hand_over_file(self, path: &Path) {
+    /// Hands our socket over. A link that the user has put in its place meanwhile is left alone, be it symbolic or
+    /// another name of somebody else's file.
+    pub fn hand_over_socket(self, path: &Path) {
         // What cannot be handed over stays root's, who can use it all the same.
-        let _ = lchown(path, Some(self.uid), Some(self.gid));
+        let _ = self.try_hand_over_socket(path);
+    }
+
+    fn try_hand_over_socket(self, path: &Path) -> io::Result<()> {
+        let socket = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let found = fstat(&socket)?;
+        if FileType::from_raw_mode(found.st_mode) != FileType::Socket || found.st_nlink != 1 {
+            return Err(io::Errno::INVAL);
+        }
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        chownat(&socket, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
     }
 
     /// Becomes the user and gives up every capability but `CAP_NET_ADMIN` and `CAP_NET_RAW`, for good.
@@ -107,7 +119,11 @@ fn find_in(passwd: &str, name: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::find_in;
+    use super::{User, find_in};
+    use crate::daemon::files::make_private_directory;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::os::unix::net::UnixListener;
 
     #[test]
     fn users_are_found_by_their_whole_name() {
@@ -116,5 +132,29 @@ mod tests {
         assert_eq!(find_in(passwd, "spa"), None);
         assert_eq!(find_in(passwd, "root"), None);
         assert_eq!(find_in(passwd, "broken"), None);
+    }
+
+    #[test]
+    fn only_a_socket_of_ours_is_handed_over() {
+        if !super::is_root() {
+            return;
+        }
+        let directory = std::env::temp_dir().join(format!("spa-hand-over-{}", std::process::id()));
+        make_private_directory(&directory).unwrap();
+        let at = |name: &str| directory.join(name);
+        fs::write(at("precious"), "of somebody else").unwrap();
+        symlink(at("precious"), at("symlink")).unwrap();
+        fs::hard_link(at("precious"), at("hardlink")).unwrap();
+        let _sockets = ["ours", "theirs"].map(|name| UnixListener::bind(at(name)).unwrap());
+        fs::hard_link(at("theirs"), at("their-socket")).unwrap();
+        let user = User { uid: 62_201, gid: 62_201, known: true };
+        for (name, handed_over) in
+            [("precious", false), ("symlink", false), ("hardlink", false), ("their-socket", false), ("ours", true)]
+        {
+            user.hand_over_socket(&at(name));
+            let found = fs::symlink_metadata(at(name)).unwrap();
+            assert_eq!((found.uid(), found.gid()) == (62_201, 62_201), handed_over, "{name}");
+        }
+        fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -137,7 +137,7 @@ fn give_up_root(options: &Options, control: Option<&Control>) -> Result<(), Stri
     user.hand_over(&options.places.state);
     user.hand_over(&options.places.run);
     if let Some(control) = control {
-        user.hand_over_file(control.path());
+        user.hand_over_socket(control.path());
     }
     user.become_it().map_err(|error| format!("cannot give up root: {error}"))
 }
