@@ -163,6 +163,18 @@ fn a_local_redirect_leads_to_the_router_itself() {
 }
 
 #[test]
+fn a_restricted_port_of_the_router_is_not_to_be_had_by_another_one() {
+    let restricting = |access: &mut Access| {
+        allowing(access);
+        access.restrict = vec!["tcp/22".parse().unwrap()];
+    };
+    let local = |port: &str| judge(restricting, V4, LocalNat, WANTED, Some(&format!("198.51.100.1,{port}")));
+    assert_eq!(local("22").map(drop), Err(Reason::PortRestricted));
+    assert!(local("80").is_ok());
+    assert!(judge(restricting, V4, Nat, WANTED, Some("192.168.1.10,22")).is_ok(), "a host behind has ports of its own");
+}
+
+#[test]
 fn a_knocked_address_that_is_not_the_routers_is_none() {
     let routed = ("203.0.113.9", "192.168.1.10");
     let outcome = judge(allowing, routed, LocalNat, WANTED, Some("192.168.1.10,22"));

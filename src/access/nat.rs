@@ -71,10 +71,15 @@ impl Ways<'_> {
         if address.is_ipv4() != self.source.is_ipv4() {
             return Err(Reason::Family);
         }
+        let service = Port { proto: first.proto, number: target.port };
+        if place == Place::Own && self.access.restrict.contains(&service) {
+            // What may never be opened on the router is not to be had by another port either.
+            return Err(Reason::PortRestricted);
+        }
         let forward = self.forward(first, SocketAddr::new(address, target.port.get()));
         if forward.outside.is_none() {
             // Without translation the outside connects to the service's own port.
-            judge_ports(self.access, &[Port { proto: first.proto, number: target.port }])?;
+            judge_ports(self.access, &[service])?;
         }
         Ok(forward)
     }
