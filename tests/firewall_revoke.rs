@@ -121,6 +121,7 @@ fn what_the_kernel_denies_is_told_and_lives_on() {
         sets.effective.remove(rustix::thread::CapabilitySet::NET_ADMIN);
         rustix::thread::set_capabilities(None, sets).unwrap();
         assert_eq!(firewall.revoke(None, None, now()), Err(FirewallError::Denied));
+        assert_eq!(firewall.revoke_and_kill(None, None, now()), Err(FirewallError::Denied));
         assert_eq!(firewall.living(now()).count(), 7);
     });
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use argh::FromArgs;
-use spa_knockd::import::import;
+use spa_knockd::import::{import, import_uci};
 
 use super::{Failure, complain, complain_all, count, say};
 
@@ -11,16 +11,34 @@ use super::{Failure, complain, complain_all, count, say};
 #[derive(FromArgs)]
 #[argh(subcommand, name = "import")]
 pub(super) struct Arguments {
-    /// the access.conf of the fwknop server
+    /// the access.conf of the fwknop server, or a folder of such files
     #[argh(option)]
-    access: PathBuf,
+    access: Option<PathBuf>,
     /// its fwknopd.conf
     #[argh(option)]
     fwknopd: Option<PathBuf>,
+    /// or what OpenWrt has in place of both: /etc/config/fwknopd
+    #[argh(option)]
+    uci: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// What is wrong with the command line.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        match (&self.access, &self.fwknopd, &self.uci) {
+            (Some(_), _, None) | (None, None, Some(_)) => None,
+            _ => Some("import: name --access, with or without --fwknopd, or else --uci"),
+        }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    match import(&arguments.access, arguments.fwknopd.as_deref()) {
+    let imported = match (&arguments.access, &arguments.uci) {
+        (Some(access), _) => import(access, arguments.fwknopd.as_deref()),
+        (None, Some(uci)) => import_uci(uci),
+        (None, None) => return Err("nothing was named".to_owned()),
+    };
+    match imported {
         Ok(imported) => {
             for note in &imported.notes {
                 complain(&format!("note: {note}"));

@@ -102,6 +102,12 @@ pub(crate) fn main() -> ExitCode {
         complain(fault);
         return ExitCode::from(2);
     }
+    if let Command::Import(arguments) = &command
+        && let Some(fault) = arguments.fault()
+    {
+        complain(fault);
+        return ExitCode::from(2);
+    }
     finish(match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -7,9 +7,9 @@ use argh::FromArgs;
 use serde_json::Value;
 
 use super::ask::{ask, connect, number, request};
-use super::{Failure, count, say, say_json};
+use super::{Failure, complain, count, say, say_json};
 
-/// end living grants now; connections that are established live on
+/// end living grants now; established connections live on, unless they are killed
 #[derive(FromArgs)]
 #[argh(subcommand, name = "revoke")]
 pub(super) struct Arguments {
@@ -22,6 +22,9 @@ pub(super) struct Arguments {
     /// all grants
     #[argh(switch)]
     all: bool,
+    /// end the connections that these grants let in, too
+    #[argh(switch)]
+    kill: bool,
     /// the daemon's control socket (default /var/run/spa-knockd/control.sock)
     #[argh(option)]
     socket: Option<PathBuf>,
@@ -43,10 +46,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     fields.extend(arguments.access.as_ref().map(|access| ("access", access.as_str().into())));
     fields.extend(arguments.source.map(|source| ("source", source.to_string().into())));
     fields.extend(arguments.all.then_some(("all", true.into())));
+    fields.extend(arguments.kill.then_some(("kill", true.into())));
     let revoked = ask(&mut connect(arguments.socket.as_ref())?, &request("revoke", &fields))?;
     if arguments.json {
         return say_json(&revoked);
     }
-    let elements = usize::try_from(number(&revoked, "revoked")).unwrap_or(usize::MAX);
-    say(&format!("revoked: {}\n", count(elements, "set element")))
+    let counted = |name, noun| count(usize::try_from(number(&revoked, name)).unwrap_or(usize::MAX), noun);
+    let killed = if arguments.kill { format!(", ended: {}", counted("killed", "connection")) } else { String::new() };
+    if revoked.get("resumable") == Some(&true.into()) {
+        complain(
+            "a session whose inside end speaks next may live on, because net.netfilter.nf_conntrack_tcp_loose is not 0",
+        );
+    }
+    say(&format!("revoked: {}{killed}\n", counted("revoked", "set element")))
 }

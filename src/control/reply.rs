@@ -205,6 +205,12 @@ pub struct News<'a> {
 pub struct Revoked {
     /// How many elements were deleted.
     pub revoked: usize,
+    /// How many connections were ended, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub killed: Option<usize>,
+    /// Whether the kernel may take an ended TCP session up again where the inside end speaks next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumable: Option<bool>,
 }
 
 /// A configuration that was taken over.

@@ -28,6 +28,8 @@ pub enum Request {
         access: Option<String>,
         /// Only grants for this source address, and widened ones that hold it.
         source: Option<IpAddr>,
+        /// Whether the connections that they let in are to end, too.
+        kill: bool,
     },
     /// The configuration is to be read again.
     Reload,
@@ -38,7 +40,7 @@ const REQUESTS: [(&str, &[&str]); 5] = [
     ("status", &[]),
     ("grants", &["skip"]),
     ("events", &["follow"]),
-    ("revoke", &["access", "source", "all"]),
+    ("revoke", &["access", "source", "all", "kill"]),
     ("reload", &[]),
 ];
 
@@ -91,7 +93,7 @@ fn revoke(fields: &Map<String, Value>) -> Result<Request, String> {
     match (flag(fields, "all")?, access.is_some() || source.is_some()) {
         (true, true) => Err("all grants, or those of a stanza or source: not both".to_owned()),
         (false, false) => Err("name the field access or source, or all".to_owned()),
-        _ => Ok(Request::Revoke { access, source }),
+        _ => Ok(Request::Revoke { access, source, kill: flag(fields, "kill")? }),
     }
 }
 
@@ -129,9 +131,12 @@ mod tests {
             (r#" {"v":1, "request":"events", "follow":true} "#, Request::Events { follow: true }),
             (
                 r#"{"v":1,"request":"revoke","access":"alice","source":"2001:db8::1"}"#,
-                Request::Revoke { access: Some("alice".into()), source: "2001:db8::1".parse().ok() },
+                Request::Revoke { access: Some("alice".into()), source: "2001:db8::1".parse().ok(), kill: false },
             ),
-            (r#"{"v":1,"request":"revoke","all":true}"#, Request::Revoke { access: None, source: None }),
+            (
+                r#"{"v":1,"request":"revoke","all":true,"kill":true}"#,
+                Request::Revoke { access: None, source: None, kill: true },
+            ),
             (r#"{"v":1,"request":"reload"}"#, Request::Reload),
         ] {
             assert_eq!(Request::parse(line.as_bytes()), Ok(request), "{line}");
@@ -162,6 +167,8 @@ mod tests {
             (r#"{"v":1,"request":"status","follow":true}"#, "status has no field 'follow'"),
             (r#"{"v":1,"request":"grants","skip":-1}"#, "no count"),
             (r#"{"v":1,"request":"events","follow":1}"#, "no boolean"),
+            (r#"{"v":1,"request":"revoke","kill":true}"#, "access or source, or all"),
+            (r#"{"v":1,"request":"revoke","all":true,"kill":1}"#, "kill is no boolean"),
             (r#"{"v":1,"request":"revoke"}"#, "access or source, or all"),
             (r#"{"v":1,"request":"revoke","all":false}"#, "access or source, or all"),
             (r#"{"v":1,"request":"revoke","all":true,"access":"a"}"#, "not both"),

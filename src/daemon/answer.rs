@@ -4,7 +4,7 @@ use super::clock::{since_boot, wall};
 use super::run::Daemon;
 use crate::config::FirewallMode;
 use crate::control::GRANTS_PAGE;
-use crate::control::reply::{self, Clock, Events, Grant, Grants, Refused, Reply, Revoked, Status};
+use crate::control::reply::{self, Clock, Events, Grant, Grants, Refused, Reply, Status};
 use crate::control::request::Request;
 use crate::control::server::Answer;
 use crate::limits::REPLAY_MAX;
@@ -16,8 +16,8 @@ impl Daemon {
             Request::Status => Reply::good(self.status()).line(),
             Request::Grants { skip } => Reply::good(self.grants(skip)).line(),
             Request::Events { follow } => return self.events(follow),
-            Request::Revoke { access, source } => match self.door.revoke(access.as_deref(), source) {
-                Ok(revoked) => Reply::good(Revoked { revoked }).line(),
+            Request::Revoke { access, source, kill } => match self.door.revoke(access.as_deref(), source, kill) {
+                Ok(revoked) => Reply::good(revoked).line(),
                 Err(words) => reply::error(words),
             },
             Request::Reload => match self.reload() {

@@ -10,6 +10,7 @@ use super::report::{Refusal, Report};
 use super::store::Store;
 use crate::capture::{Datagram, Transport};
 use crate::config::Config;
+use crate::control::reply::Revoked;
 use crate::control::ring::Kind;
 use crate::engine::{Clock, Engine};
 use crate::firewall::{Event, Firewall};
@@ -117,16 +118,28 @@ impl Door {
         }
     }
 
-    /// Ends living grants; see [`Firewall::revoke`].
-    pub(super) fn revoke(&mut self, access: Option<&str>, source: Option<IpAddr>) -> Result<usize, String> {
+    /// Ends living grants, and with `kill` the connections that they let in; see [`Firewall::revoke_and_kill`].
+    pub(super) fn revoke(
+        &mut self,
+        access: Option<&str>,
+        source: Option<IpAddr>,
+        kill: bool,
+    ) -> Result<Revoked, String> {
         self.changed = true;
-        let revoked = self.firewall.revoke(access, source, since_boot()).map_err(|error| error.to_string())?;
+        let now = since_boot();
+        let ended = if kill {
+            self.firewall.revoke_and_kill(access, source, now).map(|(revoked, killed)| (revoked, Some(killed)))
+        } else {
+            self.firewall.revoke(access, source, now).map(|revoked| (revoked, None))
+        };
+        let (revoked, killed) = ended.map_err(|error| error.to_string())?;
         let of = access.map(|access| format!(" of {access}")).unwrap_or_default();
         let for_whom = source.map(|source| format!(" for {source}")).unwrap_or_default();
-        let line = format!("revoked on request: {revoked} set elements{of}{for_whom}");
+        let and = killed.map(|killed| format!(" and {killed} connections")).unwrap_or_default();
+        let line = format!("revoked on request: {revoked} set elements{of}{for_whom}{and}");
         log::info!("{line}");
         self.report.note(Kind::Revoke, self.clock.unix, access.map(str::to_owned), line);
-        Ok(revoked)
+        Ok(Revoked { revoked, killed, resumable: killed.map(|_| picks_up()) })
     }
 
     /// Keeps up with what others do to the ruleset; `readable` tells that somebody did something. A grant reads
@@ -148,6 +161,12 @@ impl Door {
             self.announce();
         }
     }
+}
+
+/// Whether conntrack takes a TCP session that it does not know for one that began with the packet it sees.
+fn picks_up() -> bool {
+    let loose = std::fs::read("/proc/sys/net/netfilter/nf_conntrack_tcp_loose");
+    !loose.is_ok_and(|value| value.trim_ascii() == b"0")
 }
 
 /// Ports, transports and devices, for people.

@@ -29,6 +29,8 @@ pub enum FirewallError {
         /// The kernel's error.
         errno: Errno,
     },
+    /// The kernel lets nobody read or end connections.
+    Connections(Errno),
     /// The kernel's answer is not what it must be.
     Answer(&'static str),
     /// No set can say what was granted.
@@ -45,7 +47,9 @@ impl FirewallError {
             Self::Missing { .. } => Reason::FirewallMissing,
             Self::Full(_) => Reason::FirewallFull,
             Self::Denied => Reason::FirewallDenied,
-            Self::Kernel { .. } | Self::Answer(_) | Self::Opening(_) | Self::Interface(_) => Reason::FirewallError,
+            Self::Kernel { .. } | Self::Connections(_) | Self::Answer(_) | Self::Opening(_) | Self::Interface(_) => {
+                Reason::FirewallError
+            }
         }
     }
 
@@ -76,6 +80,12 @@ impl fmt::Display for FirewallError {
             Self::Kernel { doing, errno } => {
                 write!(f, "could not {doing}: {}", io::Error::from(*errno))
             }
+            Self::Connections(errno) => write!(
+                f,
+                "connections cannot be ended: {}; the kernel needs nf_conntrack_netlink, on OpenWrt \
+                 kmod-nf-conntrack-netlink. Nothing was revoked",
+                io::Error::from(*errno)
+            ),
             Self::Answer(what) => write!(f, "the kernel's answer cannot be used: {what}"),
             Self::Opening(what) => write!(f, "cannot be granted: {what}"),
             Self::Interface(name) => {
@@ -101,6 +111,8 @@ mod tests {
         assert!(missing.to_string().contains("fw4 restart"));
         assert_eq!(missing.reason(), Reason::FirewallMissing);
         assert_eq!(FirewallError::kernel("x", Errno::PERM), FirewallError::Denied);
+        let none = FirewallError::Connections(Errno::OPNOTSUPP);
+        assert!(none.to_string().contains("kmod-nf-conntrack-netlink. Nothing was revoked"), "{none}");
         let other = FirewallError::kernel("add an element", Errno::NOMEM);
         assert!(other.to_string().starts_with("could not add an element: "));
         assert_eq!(other.reason(), Reason::FirewallError);

@@ -6,6 +6,7 @@
 //! living grants back, with the time that is left to each.
 
 pub mod batch;
+mod connections;
 pub mod drop_in;
 pub mod element;
 mod error;

@@ -29,6 +29,33 @@ pub(super) mod kind {
     pub(crate) const NEW_GENERATION: u16 = NEW_TABLE + 15;
 }
 
+/// Connection tracking (`linux/netfilter/nfnetlink_conntrack.h`).
+pub(super) mod conntrack {
+    /// The message types: subsystem 1.
+    pub(crate) const GET: u16 = 0x101;
+    pub(crate) const DELETE: u16 = 0x102;
+    pub(crate) const GET_STATISTICS: u16 = 0x105;
+
+    /// Attributes of a connection.
+    pub(crate) const ORIGINAL: u16 = 1;
+    pub(crate) const REPLY: u16 = 2;
+    pub(crate) const ID: u16 = 12;
+    pub(crate) const ZONE: u16 = 18;
+
+    /// Attributes of a tuple.
+    pub(crate) const ADDRESSES: u16 = 1;
+    pub(crate) const PROTOCOL: u16 = 2;
+    pub(crate) const V4_SOURCE: u16 = 1;
+    pub(crate) const V6_SOURCE: u16 = 3;
+    pub(crate) const PROTOCOL_NUMBER: u16 = 1;
+    pub(crate) const SOURCE_PORT: u16 = 2;
+    pub(crate) const DESTINATION_PORT: u16 = 3;
+}
+
+/// The families of connections, `AF_INET` and `AF_INET6`.
+pub(super) const V4: u8 = 2;
+pub(super) const V6: u8 = 10;
+
 /// Attributes of tables, sets, chains, rules and elements.
 pub(super) mod attr {
     pub(crate) const TABLE: u16 = 1;

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::Firewall;
 use super::batch::Batch;
+use super::connections;
 use super::element::Element;
 use super::error::FirewallError;
 use super::living::Life;
@@ -28,6 +29,34 @@ impl Firewall {
         source: Option<IpAddr>,
         now: Duration,
     ) -> Result<usize, FirewallError> {
+        Ok(self.end(access, source, now)?.len())
+    }
+
+    /// As [`Firewall::revoke`], and then ends the tracked connections that the deleted elements let in, offloaded ones
+    /// too. How many elements and how many connections ended.
+    ///
+    /// # Errors
+    /// [`FirewallError::Connections`] where the kernel cannot end connections: nothing was revoked then. As
+    /// [`Firewall::revoke`]; and why connections could not be ended although the elements are deleted.
+    pub fn revoke_and_kill(
+        &mut self,
+        access: Option<&str>,
+        source: Option<IpAddr>,
+        now: Duration,
+    ) -> Result<(usize, usize), FirewallError> {
+        connections::probe(&mut self.requests)?;
+        let elements = self.end(access, source, now)?;
+        let killed = connections::kill(&mut self.requests, &elements)?;
+        Ok((elements.len(), killed))
+    }
+
+    /// Deletes living elements, and says which.
+    fn end(
+        &mut self,
+        access: Option<&str>,
+        source: Option<IpAddr>,
+        now: Duration,
+    ) -> Result<Vec<Element>, FirewallError> {
         self.drain(now);
         // Somebody may have put elements of his own into our sets.
         self.adopt(now)?;
@@ -41,7 +70,7 @@ impl Firewall {
         for chunk in elements.chunks(CHUNK) {
             self.delete(chunk)?;
         }
-        Ok(elements.len())
+        Ok(elements)
     }
 
     /// Deletes these elements, and forgets those that are gone.

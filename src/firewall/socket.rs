@@ -226,18 +226,31 @@ impl Requests {
         flags: u16,
         table: &str,
         set: Option<Set>,
-        mut each: impl FnMut(u16, Attributes<'_>),
+        each: impl FnMut(u16, Attributes<'_>),
     ) -> Result<Asked, Errno> {
-        let sequence = self.sequence;
-        self.sequence = sequence.wrapping_add(1);
-        let header = Header { kind, flags: REQUEST | flags, sequence, family: INET, resource: 0 };
-        let mut writer = Writer::default();
-        writer.message(header, |writer| {
+        let body = |writer: &mut Writer| {
             writer.text(attr::TABLE, table);
             if let Some(set) = set {
                 writer.text(attr::SET, set.name());
             }
-        });
+        };
+        self.exchange(kind, flags, INET, body, each)
+    }
+
+    /// Sends one request of a family, with the attributes that `body` writes, and hands each answer to `each`.
+    pub(super) fn exchange(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        family: u8,
+        body: impl FnOnce(&mut Writer),
+        mut each: impl FnMut(u16, Attributes<'_>),
+    ) -> Result<Asked, Errno> {
+        let sequence = self.sequence;
+        self.sequence = sequence.wrapping_add(1);
+        let header = Header { kind, flags: REQUEST | flags, sequence, family, resource: 0 };
+        let mut writer = Writer::default();
+        writer.message(header, body);
         // A dump that was given up keeps the kernel from beginning another.
         while let Ok(Some(_)) | Err(Errno::NOBUFS) = self.socket.receive(&mut self.buffer) {}
         self.send(writer.bytes())?;
@@ -276,7 +289,9 @@ impl Requests {
 }
 
 /// How an answer ended.
-enum Asked {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It is all there.
     Whole,
     /// The set changed while it was read.
     Interrupted,

@@ -73,6 +73,11 @@ impl Writer {
         self.close(start);
     }
 
+    /// Appends an attribute that holds these bytes, attributes already.
+    pub fn nested(&mut self, kind: u16, attributes: &[u8]) {
+        self.attribute(kind | NESTED, attributes);
+    }
+
     /// Adds flags to the message that starts at `start`.
     pub fn add_flags(&mut self, start: usize, flags: u16) {
         let at = start + FLAGS_AT;

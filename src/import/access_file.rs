@@ -33,6 +33,26 @@ impl Stanza {
     pub(super) fn last(&self, names: &[&str]) -> Option<&Setting> {
         self.settings.iter().rev().find(|setting| names.contains(&setting.name.as_str()))
     }
+
+    /// Keeps a variable that has an option here, and says what becomes of another.
+    pub(super) fn sort_in(&mut self, setting: Setting, fate: Fate, report: &mut Report) {
+        if !judge(report, &setting, fate) {
+            return;
+        }
+        if setting.value.text().is_none() && !KEYS.contains(&setting.name.as_str()) {
+            report.problem(&setting.place, Some(&setting.name), "the value is not UTF-8");
+            return;
+        }
+        if self.last(&[&setting.name]).is_some() {
+            let note = format!(
+                "is given twice in a stanza; as in fwknop, the last one counts ({}:{})",
+                setting.place.file,
+                setting.place.line.unwrap_or(0)
+            );
+            report.note(&setting.name, &note);
+        }
+        self.settings.push(setting);
+    }
 }
 
 /// Reads access.conf, or every `*.conf` of a folder.
@@ -48,10 +68,15 @@ pub(super) fn read(path: &Path, report: &mut Report) -> Vec<Stanza> {
     if stanzas.is_empty() && report.problems.is_empty() {
         report.problem(&start, None, "there is no stanza; each begins with SOURCE");
     }
-    if stanzas.len() > STANZAS_MAX {
-        report.problem(&start, None, format!("there are more than {STANZAS_MAX} stanzas"));
-    }
+    bound(&stanzas, &start, report);
     stanzas
+}
+
+/// Complains about too many stanzas.
+pub(super) fn bound(stanzas: &[Stanza], start: &Place, report: &mut Report) {
+    if stanzas.len() > STANZAS_MAX {
+        report.problem(start, None, format!("there are more than {STANZAS_MAX} stanzas"));
+    }
 }
 
 /// What has been read, and the files that are being read.
@@ -136,27 +161,11 @@ impl Reader<'_> {
         self.open.pop();
     }
 
-    /// Keeps a variable that has an option here, and says what becomes of another.
+    /// Puts a variable into its stanza.
     fn sort_in(&mut self, setting: Setting, fate: Fate, stanza: usize) {
-        if !judge(self.report, &setting, fate) {
-            return;
+        if let Some(stanza) = self.stanzas.get_mut(stanza) {
+            stanza.sort_in(setting, fate, self.report);
         }
-        if setting.value.text().is_none() && !KEYS.contains(&setting.name.as_str()) {
-            self.report.problem(&setting.place, Some(&setting.name), "the value is not UTF-8");
-            return;
-        }
-        let Some(stanza) = self.stanzas.get_mut(stanza) else {
-            return;
-        };
-        if stanza.last(&[&setting.name]).is_some() {
-            let note = format!(
-                "is given twice in a stanza; as in fwknop, the last one counts ({}:{})",
-                setting.place.file,
-                setting.place.line.unwrap_or(0)
-            );
-            self.report.note(&setting.name, &note);
-        }
-        stanza.settings.push(setting);
     }
 
     /// Complains about a variable before the first SOURCE, which fwknop ignores.

@@ -11,6 +11,7 @@ mod stanza;
 mod text;
 mod transport;
 mod treatment;
+mod uci_file;
 mod variables;
 
 use std::path::Path;
@@ -51,22 +52,41 @@ pub fn import(access: &Path, fwknopd: Option<&Path>) -> Result<Imported, Vec<Pro
     let mut report = Report::default();
     let server = server::read(fwknopd, &mut report);
     let stanzas = access_file::read(access, &mut report);
+    finish(&stanzas, &server, "access.conf and fwknopd.conf", report)
+}
+
+/// Reads what OpenWrt's package of fwknopd has in place of these files, `/etc/config/fwknopd`, and writes it as UCI
+/// of ours.
+///
+/// # Errors
+///
+/// As [`import`]; and where the file says that fwknopd's own files count.
+pub fn import_uci(path: &Path) -> Result<Imported, Vec<Problem>> {
+    let mut report = Report::default();
+    let Some((stanzas, server)) = uci_file::read(path, &mut report) else {
+        return Err(report.problems);
+    };
+    finish(&stanzas, &server, "/etc/config/fwknopd", report)
+}
+
+/// Writes the sections, unless something stands in the way. `from` is what was read, for people.
+fn finish(stanzas: &[Stanza], server: &Server, from: &str, mut report: Report) -> Result<Imported, Vec<Problem>> {
     let mut sections: Vec<Section> = stanzas
         .iter()
         .zip(1..)
-        .map(|(stanza, number): (_, u32)| stanza::section(stanza, format!("access{number}"), &server, &mut report))
+        .map(|(stanza, number): (_, u32)| stanza::section(stanza, format!("access{number}"), server, &mut report))
         .collect();
     let mut main = server.section.clone();
     main.entries.extend(longest_timeout(&sections, &mut report));
     sections.insert(0, main);
     let text = uci::write(&sections);
     if report.problems.is_empty() {
-        check(&text, &stanzas, &server, &mut report);
+        check(&text, stanzas, server, &mut report);
     }
     if !report.problems.is_empty() {
         return Err(report.problems);
     }
-    let mut uci = String::from("# Imported from fwknop's access.conf and fwknopd.conf by spa-knockd import.\n");
+    let mut uci = format!("# Imported from fwknop's {from} by spa-knockd import.\n");
     for note in &report.notes {
         uci.push_str("# ");
         uci.push_str(note);
@@ -88,7 +108,10 @@ fn check(text: &[u8], stanzas: &[Stanza], server: &Server, report: &mut Report) 
         let (settings, whole) =
             stanza.map_or((&server.settings, &server.place), |stanza| (&stanza.settings, &stanza.place));
         let variables = fault.option.as_deref().map(variables::of_option).unwrap_or_default();
-        let comes_from = |setting: &&Setting| variables.contains(&setting.name.as_str());
+        // Options of fwknopd's own UCI file may be called as ours.
+        let comes_from = |setting: &&Setting| {
+            variables.contains(&setting.name.as_str()) || fault.option.as_deref() == Some(&setting.name)
+        };
         let setting = settings.iter().rev().find(comes_from).or_else(|| server.settings.iter().rev().find(comes_from));
         let place = setting.map_or(whole, |setting| &setting.place);
         let name = setting.map(|setting| setting.name.as_str()).or(variables.first().copied());

@@ -36,18 +36,33 @@ pub(super) struct Nat {
 
 /// Reads fwknopd.conf; without one, fwknop's defaults.
 pub(super) fn read(path: Option<&Path>, report: &mut Report) -> Server {
-    let mut known = Vec::new();
+    let mut lines = Vec::new();
     let place = Place { file: path.unwrap_or(Path::new("fwknopd.conf")).display().to_string().into(), line: None };
     match path.map(read_file) {
-        Some(Ok(text)) => known = sort(settings(&text, &place, report), report),
+        Some(Ok(text)) => lines = settings(&text, &place, report),
         Some(Err(error)) => report.problem(&place, None, format!("cannot be read: {error}")),
         None => {}
     }
+    section(lines, None, place, report)
+}
+
+/// The main section for these variables; `network` is what OpenWrt's init script captures on.
+pub(super) fn section(lines: Vec<Setting>, network: Option<Setting>, place: Place, report: &mut Report) -> Server {
+    let mut known = sort(lines, report);
     let last = |name: &str| known.iter().rev().find(|setting| setting.name == name);
     let is_yes = |name: &str| last(name).is_some_and(Setting::is_yes);
     let mut entries = vec![entry("enabled", "1")];
-    let device = if is_yes("ENABLE_NFQ_CAPTURE") { last("NFQ_INTERFACE") } else { last("PCAP_INTF") };
-    entries.push(network(device, report));
+    let queue = is_yes("ENABLE_NFQ_CAPTURE");
+    let device = if queue { last("NFQ_INTERFACE") } else { last("PCAP_INTF") };
+    entries.push(match &network {
+        Some(network) if !queue || device.is_none() => {
+            if device.is_some() {
+                report.note("PCAP_INTF", "gives way to option network, as in fwknop's init script");
+            }
+            list("network", &network.text())
+        }
+        _ => capture(device, report),
+    });
     entries.extend(transport::ways(&last, &is_yes, report));
     entries.push(entry("max_age", &max_age(&last, report)));
     entries.push(entry("firewall", "fw4"));
@@ -56,6 +71,7 @@ pub(super) fn read(path: Option<&Path>, report: &mut Report) -> Server {
     }
     let match_destination = is_yes("ENABLE_DESTINATION_RULE");
     let nat = nat(&last, &is_yes, report);
+    known.extend(network);
     Server {
         section: Section { kind: "spa-knockd".to_owned(), name: Some("main".to_owned()), line: 0, entries },
         place,
@@ -103,7 +119,7 @@ fn sort(settings: Vec<Setting>, report: &mut Report) -> Vec<Setting> {
 }
 
 /// Where to capture.
-fn network(device: Option<&Setting>, report: &mut Report) -> Entry {
+fn capture(device: Option<&Setting>, report: &mut Report) -> Entry {
     let Some(device) = device else {
         report.note("PCAP_INTF", "is not set, so the network 'wan' is watched");
         return list("network", "wan");

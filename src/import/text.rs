@@ -58,6 +58,28 @@ fn split(line: &[u8]) -> Option<(&str, &[u8])> {
     let (name, rest) = line.split_at_checked(end)?;
     let name = std::str::from_utf8(name).ok()?;
     let name = name.strip_suffix(':').unwrap_or(name);
+    let value = value(rest)?;
+    (!name.is_empty()).then_some((name, value))
+}
+
+/// What fwknop takes for the value of what follows the name; it is not empty.
+fn value(rest: &[u8]) -> Option<&[u8]> {
     let value = rest.split(|byte| matches!(byte, b';' | b'\r')).next()?.trim_ascii();
-    (!name.is_empty() && !value.is_empty() && !value.contains(&0)).then_some((name, value))
+    (!value.is_empty() && !value.contains(&0)).then_some(value)
+}
+
+/// The setting that fwknop reads where an init script writes name and value as one line; `None`, with a
+/// problem, where that is no line.
+pub(super) fn joined(name: &str, rest: &[u8], place: Place, report: &mut Report) -> Option<Setting> {
+    let problem = if rest.contains(&b'\n') {
+        "the value has a line end".to_owned()
+    } else if name.len().saturating_add(rest.len()) >= LINE_MAX {
+        format!("name and value are longer than {LINE_MAX} characters")
+    } else if let Some(value) = value(rest) {
+        return Some(Setting { name: name.to_owned(), value: Value::new(value.to_vec()), place });
+    } else {
+        "it has no value".to_owned()
+    };
+    report.problem(&place, Some(name), problem);
+    None
 }

@@ -6,6 +6,7 @@ mod access;
 mod includes;
 mod nat;
 mod server;
+mod uci;
 mod vectors;
 
 use proptest::prelude::*;
