@@ -78,6 +78,24 @@ pub const CONNECTIONS_MAX: usize = 16;
 /// Seconds that the TCP listener waits for the end of what a client says: fwknop's says it all at once.
 pub const CONNECTION_DEADLINE: u64 = 2;
 
+/// Most commands of one stanza.
+pub const COMMANDS_MAX: usize = 16;
+
+/// Longest name of a command, in characters.
+pub const COMMAND_NAME_MAX: usize = 32;
+
+/// Longest `list command`, in bytes: the helper is told each in one datagram.
+pub const COMMAND_MAX: usize = 1_024;
+
+/// Longest datagram between daemon and helper, in bytes; what a grant has to say is far shorter.
+pub const HELPER_MESSAGE_MAX: usize = 16_384;
+
+/// Commands that run at once; one more is refused.
+pub const RUNNING_MAX: usize = 8;
+
+/// Seconds that a command may run before it is killed with all that it started.
+pub const COMMAND_TIME: u64 = 30;
+
 /// IPv6 extension headers that are walked before a packet is refused.
 pub const EXTENSION_HEADERS_MAX: usize = 8;
 

@@ -121,7 +121,7 @@ reasons! {
     Family = "family", Policy;
     /// The address to open for is loopback, link-local, multicast, reserved, or the router's own.
     AddressForbidden = "address_forbidden", Policy;
-    /// The knock is a command message, and the stanza names no such command.
+    /// The knock is a command message, and its text is not the name of one of the stanza's commands: see `command`.
     CommandNotAllowed = "command_not_allowed", Policy;
     /// The knock asks for a forward to an inside host, and the stanza does not allow that: see `forward` and
     /// `allow_nat`.
@@ -148,6 +148,8 @@ reasons! {
     FirewallDenied = "firewall_denied", Opening;
     /// The kernel refused the change of the firewall for another reason; the log has its error.
     FirewallError = "firewall_error", Opening;
+    /// The command was allowed, and the helper process could not be told: it is busy or gone; the log has its error.
+    Helper = "helper", Opening;
 }
 
 impl fmt::Display for Reason {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use spa_knockd::capture::Transport;
 use spa_knockd::config::options::{ACCESS, Known, MAIN};
-use spa_knockd::config::{Config, FirewallMode, Open, parse};
+use spa_knockd::config::{Commands, Config, FirewallMode, Open, parse};
 
 const SAMPLE: &str = include_str!("../files/etc/config/spa-knockd");
 const KEY: &str = "HmUuwVLQv81lGQ/8YEwJM9BCM4HeJsgtnLJVzBJMMGw=";
@@ -80,6 +80,8 @@ fn what_the_sample_shows_are_the_defaults() {
         "list forward",
         "nat_target",
         "option snat",
+        "list command",
+        "on_open",
         "expires",
         "tcp_listen",
         "require_username",
@@ -116,6 +118,8 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!((alice.require_username.as_deref(), alice.expires, alice.restrict.len()), (None, None, 0));
     assert_eq!((alice.forward.len(), alice.nat_target.len(), alice.snat), (0, 0, None));
     assert!(!(alice.allow_nat || alice.allow_local_nat || alice.forward_all || alice.disable_dnat));
+    assert_eq!(alice.commands, Commands::default());
+    assert_eq!(alice.commands.user, "nobody");
     assert_eq!((alice.keys.len(), alice.keys[0].mode.name()), (1, "cbc"));
     assert_eq!(alice.keys[0].hmac.as_ref().unwrap().0.name(), "sha256");
 }

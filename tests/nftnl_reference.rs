@@ -60,7 +60,13 @@ fn elements() -> Vec<Element> {
         Forward { outside: NonZeroU16::new(2222), snat: Some(Snat::Masquerade), ..v4(2) },
         Forward { snat: Some(Snat::Address("10.0.0.1".parse().unwrap())), ..v4(3) },
     ];
-    let grant = Grant { access: "alice".into(), openings: openings.into(), forwards: forwards.into(), timeout: 30 };
+    let grant = Grant {
+        access: "alice".into(),
+        openings: openings.into(),
+        forwards: forwards.into(),
+        command: None,
+        timeout: 30,
+    };
     let mut elements = grant::elements(&grant).unwrap();
     elements.dedup_by_key(|element| element.set);
     elements

@@ -60,6 +60,7 @@ fn grant(host: u16, forward: Option<Option<Snat>>) -> Grant {
         access: "bench".into(),
         openings: if forward.is_none() { vec![opening] } else { Vec::new() },
         forwards: forward.map(way).into_iter().collect(),
+        command: None,
         timeout: 3600,
     }
 }

@@ -71,16 +71,27 @@ impl fmt::Display for Forward {
     }
 }
 
+/// A command that a grant has run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The name of one of the stanza's commands.
+    pub name: String,
+    /// For whom.
+    pub source: IpAddr,
+}
+
 /// What a knock earned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The stanza that granted it; the comment of the set elements.
     pub access: Arc<str>,
-    /// The doors, all with the same life, without repetition; none only where there are forwards.
+    /// The doors, all with the same life, without repetition; none only where there are forwards or a command.
     pub openings: Vec<Opening>,
     /// The ways through, with the same life, without repetition.
     pub forwards: Vec<Forward>,
-    /// How long the doors stay open, in seconds.
+    /// What runs: the stanza's `on_open` where there are doors or ways, else what the knock asked for.
+    pub command: Option<Run>,
+    /// How long the doors stay open, in seconds; 0 where there are none.
     pub timeout: u32,
 }
 
@@ -126,7 +137,7 @@ impl fmt::Debug for Surroundings<'_> {
 /// The first rule of the stanza that the knock offends, a reason of [`crate::reason::Stage::Policy`].
 pub fn judge(
     access: &Access,
-    name: &Arc<str>,
+    stanza: &Arc<str>,
     fields: &Fields,
     request: &Request,
     datagram: &Datagram<'_>,
@@ -141,7 +152,7 @@ pub fn judge(
     let (mut openings, mut forwards) = (Vec::new(), Vec::new());
     let ways = Ways { access, source, surroundings };
     match &request.kind {
-        RequestKind::Command(_) => return Err(Reason::CommandNotAllowed),
+        RequestKind::Command(name) => return command(access, stanza, source, name),
         RequestKind::Nat { ports, target } => forwards.push(ways.to_a_host(ports, target)?),
         RequestKind::LocalNat { ports, target } => forwards.push(ways.to_the_router(ports, target)?),
         RequestKind::Access(ports) => {
@@ -155,10 +166,25 @@ pub fn judge(
         }
     }
     Ok(Grant {
-        access: Arc::clone(name),
+        access: Arc::clone(stanza),
         openings,
         forwards,
+        command: access.commands.on_open.clone().map(|name| Run { name, source }),
         timeout: lifetime(access, fields.client_timeout).min(surroundings.max_timeout),
+    })
+}
+
+/// A command message must be exactly one of the stanza's names.
+fn command(access: &Access, stanza: &Arc<str>, source: IpAddr, name: &str) -> Result<Grant, Reason> {
+    if !access.commands.has(name) {
+        return Err(Reason::CommandNotAllowed);
+    }
+    Ok(Grant {
+        access: Arc::clone(stanza),
+        openings: Vec::new(),
+        forwards: Vec::new(),
+        command: Some(Run { name: name.to_owned(), source }),
+        timeout: 0,
     })
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use argh::FromArgs;
 use serde::Serialize;
 use spa_knockd::config;
+use spa_knockd::daemon::orders::unknown_users;
 
 use super::{CONFIG, Failure, complain, complain_all, count, say, say_json};
 
@@ -31,8 +32,12 @@ struct Report {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (access, faults, warnings) = match config::load(&arguments.config) {
-        Ok(loaded) => (loaded.config.access.len(), Vec::new(), loaded.warnings),
-        Err(faults) => (0, faults, Vec::new()),
+        Ok(loaded) => {
+            let of_file = loaded.warnings.iter().map(ToString::to_string);
+            let warnings = of_file.chain(unknown_users(&loaded.config)).collect();
+            (loaded.config.access.len(), Vec::new(), warnings)
+        }
+        Err(faults) => (0, faults, Vec::<String>::new()),
     };
     let path = arguments.config.display();
     if arguments.json {
@@ -40,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             ok: faults.is_empty(),
             access,
             faults: faults.iter().map(ToString::to_string).collect(),
-            warnings: warnings.iter().map(ToString::to_string).collect(),
+            warnings,
         })?;
     } else {
         complain_all(&faults);

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 use spa_knockd::config::{self, Config};
+use spa_knockd::daemon::helper;
 use spa_knockd::daemon::store::Places;
 
 /// One authenticated packet opens one port for one address for a few seconds.
@@ -75,6 +76,9 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+    if words == [helper::ARGUMENT] {
+        return finish(helper::serve());
+    }
     let arguments = match Arguments::from_args(&["spa-knockd"], &words) {
         Ok(arguments) => arguments,
         Err(exit) if exit.status.is_ok() => return finish(say(&exit.output)),

@@ -16,13 +16,16 @@ pub(super) struct Opened {
     proto: Option<String>,
     /// All ports where absent.
     port: Option<u16>,
-    /// Address and port of the service; what the source becomes where the kind is `snat`.
+    /// Address and port of the service; what the source becomes where the kind is `snat`; the name of a command.
     to: Option<String>,
     timeout: u32,
 }
 
 impl fmt::Display for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind == "command" {
+            return write!(f, "{} has command {} run", self.source, self.to.as_deref().unwrap_or_default());
+        }
         let what = match (&self.proto, self.port) {
             (Some(proto), Some(port)) => format!("{proto}/{port}"),
             _ => "everything".to_owned(),
@@ -58,14 +61,22 @@ pub(super) fn place_of(address: IpAddr, datagram: &Datagram<'_>) -> Place {
     }
 }
 
-/// All that a grant tells the firewall.
+/// All that a grant tells the firewall and the helper.
 pub(super) fn grants(grant: &Grant, datagram: &Datagram<'_>) -> Vec<Opened> {
     let doors = grant.openings.iter().map(|opening| door(opening, grant.timeout));
     let ways = grant.forwards.iter().flat_map(|forward| {
         let is_own = place_of(forward.to.ip(), datagram) == Place::Own;
         way(forward, is_own, grant.timeout)
     });
-    doors.chain(ways).collect()
+    let command = grant.command.iter().map(|run| Opened {
+        kind: "command",
+        source: run.source.to_string(),
+        proto: None,
+        port: None,
+        to: Some(run.name.clone()),
+        timeout: 0,
+    });
+    doors.chain(ways).chain(command).collect()
 }
 
 fn door(opening: &Opening, timeout: u32) -> Opened {

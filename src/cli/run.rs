@@ -43,6 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         places: places(arguments.state_dir.as_ref(), arguments.run_dir.as_ref()),
         socket: arguments.socket.clone(),
         user: arguments.user.clone(),
+        syslog: arguments.syslog,
         config: arguments.config.clone(),
     };
     run_daemon(config, &options)

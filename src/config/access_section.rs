@@ -7,7 +7,7 @@ use super::fault::Complaint;
 use super::main_section::{port, seconds};
 use super::section::Options;
 
-use super::{Access, Open, date, key, nat};
+use super::{Access, Open, commands, date, key, nat};
 use crate::knock::fwknop::fields::is_user;
 use crate::limits::USERNAME_MAX;
 use crate::net::{Port, Prefix};
@@ -28,6 +28,7 @@ pub(super) fn read(name: &str, options: &mut Options<'_>) -> Option<Access> {
     let restrict = without_repetition(options.many("restrict", restricted));
     let open = open(options, &restrict, enabled);
     let nat = nat::read(options, &restrict);
+    let commands = commands::read(options);
     let match_destination = options.flag("match_destination", false);
     let prefix_v4 = prefix(options, "prefix_v4", 8..=32);
     let prefix_v6 = prefix(options, "prefix_v6", 16..=128);
@@ -55,6 +56,7 @@ pub(super) fn read(name: &str, options: &mut Options<'_>) -> Option<Access> {
         forward_all: nat.forward_all,
         disable_dnat: nat.disable_dnat,
         snat: nat.snat,
+        commands,
         match_destination,
         timeout: seconds(options, "timeout", 30),
         max_timeout: seconds(options, "max_timeout", 300),
@@ -90,7 +92,7 @@ fn open(options: &mut Options<'_>, restrict: &[Port], enabled: bool) -> Open {
         }
         return Open::Any;
     }
-    if enabled && !options.has("open") && !options.has("forward") {
+    if enabled && !options.has("open") && !options.has("forward") && !options.has("command") {
         let remedy = "name a port, as in list open 'tcp/22', or leave the choice to the client with list open 'any'";
         options.refuse("open", Complaint::new("the stanza grants nothing", remedy));
     }
@@ -98,7 +100,7 @@ fn open(options: &mut Options<'_>, restrict: &[Port], enabled: bool) -> Open {
         Element::Any => None,
         Element::This(port) => Some(port),
     }));
-    let nothing_else = !options.has("forward");
+    let nothing_else = !options.has("forward") && !options.has("command");
     if nothing_else && !ports.is_empty() && ports.iter().all(|port| restrict.contains(port)) {
         let problem = "the stanza grants nothing: restrict forbids every port of open";
         options.refuse("restrict", Complaint::new(problem, "remove it, or name another port in open"));

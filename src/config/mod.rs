@@ -7,6 +7,7 @@
 //! ```
 
 mod access_section;
+mod commands;
 pub(crate) mod date;
 mod fault;
 mod key;
@@ -21,6 +22,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 
+pub use commands::{Command, Commands};
 pub use fault::Fault;
 pub(crate) use fault::printable;
 pub(crate) use options::nearest;
@@ -159,6 +161,8 @@ pub struct Access {
     pub disable_dnat: bool,
     /// How the source of forwarded connections is translated.
     pub snat: Option<Snat>,
+    /// What it may have run.
+    pub commands: Commands,
     /// Whether a grant holds only towards the address knocked at.
     pub match_destination: bool,
     /// The life of a grant where the client asks for none, in seconds.

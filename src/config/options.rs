@@ -40,11 +40,6 @@ const fn later(name: &'static str, off: &'static [&'static str]) -> Known {
     Known { off: Some(off), ..single(name) }
 }
 
-/// A list of a feature that is not there yet.
-const fn later_list(name: &'static str) -> Known {
-    Known { off: Some(&[]), ..list(name) }
-}
-
 /// The options of `config spa-knockd 'main'`.
 pub const MAIN: &[Known] = &[
     single("enabled"),
@@ -88,9 +83,9 @@ pub const ACCESS: &[Known] = &[
     single("disable_dnat"),
     single("snat"),
     single("match_destination"),
-    later_list("command"),
-    later("command_user", &["nobody"]),
-    later("on_open", &[]),
+    list("command"),
+    single("command_user"),
+    single("on_open"),
     later("on_close", &[]),
     single("timeout"),
     single("max_timeout"),

@@ -88,10 +88,7 @@ impl<'a> Options<'a> {
             };
         }
         let off = known.off.and_then(<[_]>::first);
-        let remedy = off.map_or_else(
-            || "remove it, and open ports of the router with list open".to_owned(),
-            |off| format!("write '{off}' or remove it"),
-        );
+        let remedy = off.map_or_else(|| "remove it".to_owned(), |off| format!("write '{off}' or remove it"));
         if off == Some(&"0") && is_no_flag(entry) {
             return Complaint::new("must be 1 or 0", remedy);
         }

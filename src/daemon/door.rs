@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use super::clock::{since_boot, wall};
 use super::logger::NOTICE;
+use super::orders::Helper;
 use super::own::Routes;
 use super::report::{Refusal, Report};
 use super::store::Store;
+use crate::access::Grant;
 use crate::capture::{Datagram, Transport};
 use crate::config::Config;
 use crate::control::reply::Revoked;
 use crate::control::ring::Kind;
-use crate::engine::{Clock, Engine};
+use crate::engine::{Clock, Engine, Verdict};
 use crate::firewall::{Event, Firewall};
 use crate::reason::Reason;
 
@@ -21,6 +23,8 @@ pub(super) struct Door {
     pub(super) engine: Engine,
     pub(super) store: Store,
     pub(super) firewall: Firewall,
+    /// Who runs commands, where there are any.
+    helper: Option<Helper>,
     pub(super) report: Report,
     pub(super) routes: Routes,
     /// Where knocks are awaited, for people.
@@ -37,12 +41,20 @@ pub(super) struct Door {
 
 impl Door {
     /// A door whose parts are ready.
-    pub(super) fn new(engine: Engine, store: Store, firewall: Firewall, routes: Routes, awaited: String) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        store: Store,
+        firewall: Firewall,
+        helper: Option<Helper>,
+        routes: Routes,
+        awaited: String,
+    ) -> Self {
         let now = since_boot();
         Self {
             engine,
             store,
             firewall,
+            helper,
             report: Report::new(now),
             routes,
             awaited,
@@ -97,16 +109,15 @@ impl Door {
         }
         if let Ok(grant) = &verdict.outcome {
             let now = since_boot();
-            self.changed = true;
-            match self.firewall.grant(grant, now) {
+            match self.open(grant, &verdict, datagram.source, now) {
                 Ok(()) => {
                     self.engine.honoured(&verdict, clock);
                     self.store.honoured(now);
                     self.report.granted(grant, &verdict, datagram.source, clock.unix);
                 }
-                Err(error) => {
-                    trouble = Some(error.to_string());
-                    verdict.outcome = Err(error.reason());
+                Err((reason, line)) => {
+                    trouble = Some(line);
+                    verdict.outcome = Err(reason);
                 }
             }
         }
@@ -116,6 +127,33 @@ impl Door {
         } else if !self.ready {
             self.announce();
         }
+    }
+
+    /// Opens what the grant opens, then has its command run. A door stays open although its `on_open` fails.
+    fn open(
+        &mut self,
+        grant: &Grant,
+        verdict: &Verdict,
+        knocker: IpAddr,
+        now: Duration,
+    ) -> Result<(), (Reason, String)> {
+        let opens = !(grant.openings.is_empty() && grant.forwards.is_empty());
+        if opens {
+            self.changed = true;
+            self.firewall.grant(grant, now).map_err(|error| (error.reason(), error.to_string()))?;
+        }
+        let Some(run) = &grant.command else { return Ok(()) };
+        let user = verdict.fields.as_ref().map(|fields| fields.user.as_str()).unwrap_or_default();
+        let ordered = match &mut self.helper {
+            Some(helper) => helper.order(grant, run, user, knocker),
+            None => Err("there is no helper process; restart the service".to_owned()),
+        };
+        match ordered {
+            Err(line) if opens => log::warn!("command {} of {} does not run: {line}", run.name, grant.access),
+            Err(line) => return Err((Reason::Helper, line)),
+            Ok(()) => {}
+        }
+        Ok(())
     }
 
     /// Ends living grants, and with `kill` the connections that they let in; see [`Firewall::revoke_and_kill`].

@@ -102,6 +102,12 @@ impl User {
     }
 }
 
+/// User and group number of a user in /etc/passwd, root included.
+#[must_use]
+pub fn numbers_of(name: &str) -> Option<(u32, u32)> {
+    numbers_in(&fs::read_to_string("/etc/passwd").unwrap_or_default(), name)
+}
+
 /// Whether the process is root, and so can become somebody else.
 #[must_use]
 pub fn is_root() -> bool {
@@ -110,16 +116,20 @@ pub fn is_root() -> bool {
 
 /// The numbers of a user in the text of /etc/passwd; root is never taken.
 fn find_in(passwd: &str, name: &str) -> Option<(u32, u32)> {
+    numbers_in(passwd, name).filter(|(uid, _)| *uid != 0)
+}
+
+fn numbers_in(passwd: &str, name: &str) -> Option<(u32, u32)> {
     let fields =
         passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&name))?;
     let uid = fields.get(2)?.parse().ok()?;
     let gid = fields.get(3)?.parse().ok()?;
-    (uid != 0).then_some((uid, gid))
+    Some((uid, gid))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{User, find_in};
+    use super::{User, find_in, numbers_in};
     use crate::daemon::files::make_private_directory;
     use std::fs;
     use std::os::unix::fs::{MetadataExt, symlink};
@@ -131,6 +141,7 @@ mod tests {
         assert_eq!(find_in(passwd, "spa-knockd"), Some((627, 628)));
         assert_eq!(find_in(passwd, "spa"), None);
         assert_eq!(find_in(passwd, "root"), None);
+        assert_eq!(numbers_in(passwd, "root"), Some((0, 0)));
         assert_eq!(find_in(passwd, "broken"), None);
     }
 

@@ -8,6 +8,7 @@ use rustix::process::geteuid;
 
 use super::door::awaited;
 use super::logger;
+use super::orders::is_same;
 use super::own::Routes;
 use super::run::Daemon;
 use crate::config::{self, Config, FirewallMode, Loaded};
@@ -88,6 +89,9 @@ fn needs_restart(old: &Config, new: &Config, devices_count: bool) -> Result<(), 
     }
     if old.main.tcp_listen != new.main.tcp_listen {
         return Err("option tcp_listen");
+    }
+    if !is_same(old, new) {
+        return Err("list command or option command_user");
     }
     if new.main.firewall == FirewallMode::Standalone {
         if old.main.protect != new.main.protect {

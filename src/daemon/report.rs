@@ -93,7 +93,7 @@ impl Report {
             user: verdict.fields.as_ref().map(|fields| fields.user.clone()),
             from: Some(knocker),
             source: Some(source(grant)),
-            opened: doors(grant),
+            opened: doors(grant).into_iter().chain(command(grant)).collect(),
             timeout: Some(grant.timeout),
             ..Event::new(Kind::Grant, time)
         });
@@ -185,7 +185,9 @@ impl Report {
 /// For whom a grant is; all its doors and ways have the same source.
 fn source(grant: &Grant) -> String {
     let opening = grant.openings.first().map(|opening| opening.source.to_string());
-    opening.or_else(|| grant.forwards.first().map(|forward| forward.source.to_string())).unwrap_or_default()
+    let forward = grant.forwards.first().map(|forward| forward.source.to_string());
+    let run = grant.command.as_ref().map(|run| run.source.to_string());
+    opening.or(forward).or(run).unwrap_or_default()
 }
 
 /// What a grant opens, for people.
@@ -197,9 +199,17 @@ fn doors(grant: &Grant) -> Vec<String> {
     openings.chain(grant.forwards.iter().map(Forward::to_string)).collect()
 }
 
+/// The command that a grant has run, for people.
+fn command(grant: &Grant) -> Option<String> {
+    grant.command.as_ref().map(|run| format!("command {}", run.name))
+}
+
 /// Who may reach what and how long.
 fn granted(grant: &Grant) -> String {
     let (source, opened) = (source(grant), doors(grant).join(", "));
+    if let Some(command) = command(grant).filter(|_| opened.is_empty()) {
+        return format!("grant {}: {source} has {command} run", grant.access);
+    }
     format!("grant {}: {source} may reach {opened} for {} s", grant.access, grant.timeout)
 }
 
@@ -227,7 +237,8 @@ mod tests {
             all: false,
             snat: Some(Snat::Masquerade),
         };
-        let grant = |openings, forwards| Grant { access: "alice".into(), openings, forwards, timeout: 30 };
+        let grant =
+            |openings, forwards| Grant { access: "alice".into(), openings, forwards, command: None, timeout: 30 };
         let exact = Opening { destination: Some("198.51.100.1".parse().unwrap()), ..door };
         for (grant, what) in [
             (grant(vec![door], vec![]), "tcp/80"),

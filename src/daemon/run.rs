@@ -10,6 +10,7 @@ use super::clock::{since_boot, wall};
 use super::door::{Door, awaited};
 use super::ears::Ears;
 use super::listener::Listener;
+use super::orders::Helper;
 use super::own::Routes;
 use super::pace::Pace;
 use super::privileges::{FALLBACK_ID, User, is_root};
@@ -31,6 +32,8 @@ pub struct Options {
     pub socket: Option<PathBuf>,
     /// Whom to become.
     pub user: String,
+    /// Whether the log goes to syslog.
+    pub syslog: bool,
     /// Where the configuration was read from; a reload reads it again.
     pub config: PathBuf,
 }
@@ -60,6 +63,7 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
             options.config.display()
         ));
     }
+    let helper = Helper::start(&config, options.syslog)?;
     let mut signals = Signals::listen().map_err(|error| format!("signals: {error}"))?;
     let ears = Ears::open(devices, &config.main).map_err(|error| error.to_string())?;
     let listener = config.main.tcp_listen.map(Listener::open).transpose()?;
@@ -80,7 +84,7 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
         store.honoured(since_boot());
     }
     let routes = Routes::open(devices).map_err(|error| format!("routes: {error}"))?;
-    let door = Door::new(engine, store, firewall, routes, awaited(&config, devices));
+    let door = Door::new(engine, store, firewall, helper, routes, awaited(&config, devices));
     let mut daemon = Daemon {
         config,
         path: options.config.clone(),

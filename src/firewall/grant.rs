@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn said(forwards: Vec<Forward>) -> Result<Vec<String>, FirewallError> {
-        let grant = Grant { access: "alice".into(), openings: Vec::new(), forwards, timeout: 30 };
+        let grant = Grant { access: "alice".into(), openings: Vec::new(), forwards, command: None, timeout: 30 };
         let said = elements(&grant)?;
         Ok(said.iter().map(|element| format!("{} {element}", element.set.name())).collect())
     }
@@ -155,6 +155,7 @@ mod tests {
             access: "alice".into(),
             openings: vec![door],
             forwards: vec![forward("192.0.2.1", "10.0.0.2:22")],
+            command: None,
             timeout: 30,
         };
         assert_eq!(elements(&grant).unwrap().len(), 1);
@@ -167,7 +168,13 @@ mod tests {
         let all = Forward { all: true, outside, snat, ..forward("192.0.2.1", "10.0.0.2:22") };
         let masquerade = Forward { snat: Some(Snat::Masquerade), ..forward("192.0.2.1", "10.0.0.3:22") };
         let v6 = Forward { all: true, ..forward("2001:db8::1", "[2001:db8::2]:22") };
-        let grant = Grant { access: "a".into(), openings: Vec::new(), forwards: vec![all, masquerade, v6], timeout: 1 };
+        let grant = Grant {
+            access: "a".into(),
+            openings: Vec::new(),
+            forwards: vec![all, masquerade, v6],
+            command: None,
+            timeout: 1,
+        };
         for element in elements(&grant).unwrap() {
             let (set, key, data) = (element.set, element.key(), element.data());
             assert_eq!(u32::try_from(key.bytes().len()), Ok(set.key_length()));

@@ -141,7 +141,6 @@ fn longest_timeout(sections: &[Section], report: &mut Report) -> Option<Entry> {
 /// Whether the variable has an option here; what becomes of another is reported.
 fn judge(report: &mut Report, setting: &Setting, fate: Fate) -> bool {
     let name = setting.name.as_str();
-    let not_yet = |what: &str| format!("not yet: this version does not have {what}");
     let problem = match fate {
         Fate::Honoured | Fate::Changed(_) => return true,
         Fate::Silent => None,
@@ -149,8 +148,6 @@ fn judge(report: &mut Report, setting: &Setting, fate: Fate) -> bool {
             report.note(name, reason);
             None
         }
-        Fate::NotYet(what) => Some(not_yet(what)),
-        Fate::NotYetIfYes(what) => setting.is_yes().then(|| not_yet(what)),
         Fate::Refused(reason) => Some(reason.to_owned()),
         Fate::RefusedIfYes(reason) => setting.is_yes().then(|| reason.to_owned()),
         Fate::RefusedUnless(default, reason) => {

@@ -34,8 +34,6 @@ fn treatment(file: &'static str, variable: String, fate: Fate) -> Treatment {
         Fate::Changed(text) => ("honoured in another way", text.to_owned()),
         Fate::Silent => ("ignored", "changes nothing here".to_owned()),
         Fate::Noted(reason) => ("ignored", reason.to_owned()),
-        Fate::NotYet(what) => ("refused", format!("not yet: {what}")),
-        Fate::NotYetIfYes(what) => ("refused where it says Y", format!("not yet: {what}")),
         Fate::Refused(reason) => ("refused", reason.to_owned()),
         Fate::RefusedIfYes(reason) => ("refused where it says Y", reason.to_owned()),
         Fate::RefusedUnless(default, reason) => ("refused unless default", format!("`{default}`; {reason}")),

@@ -11,10 +11,6 @@ pub(super) enum Fate {
     Silent,
     /// It has no meaning here, for this reason; nobody gets more or less access.
     Noted(&'static str),
-    /// This version does not have it.
-    NotYet(&'static str),
-    /// As [`Self::NotYet`] when the value means yes; what it says otherwise is so anyway.
-    NotYetIfYes(&'static str),
     /// It will not come, for this reason.
     Refused(&'static str),
     /// As [`Self::Refused`] when the value means yes; what it says otherwise is so anyway.
@@ -23,12 +19,14 @@ pub(super) enum Fate {
     RefusedUnless(&'static str, &'static str),
 }
 
-use Fate::{Changed, Honoured, NotYet, NotYetIfYes, Noted, Refused, RefusedIfYes, RefusedUnless, Silent};
+use Fate::{Changed, Honoured, Noted, Refused, RefusedIfYes, RefusedUnless, Silent};
 
-const COMMANDS: &str = "commands of clients";
+const COMMANDS: &str = "fwknop's clients could run anything; name each command: `list command 'NAME=PROGRAM ARG...'`";
 const ANY_HOST: &str = "becomes `allow_nat`: the host must be in a network behind the router, or in `nat_target`";
 const OWN: &str = "becomes `allow_local_nat`: the address must be one of the router's own";
-const HOOKS: &str = "commands that run when access opens and closes";
+const ON_OPEN: &str = "its words reached a shell; name the command, `list command 'NAME=PROGRAM ARG...'` and \
+                       `option on_open 'NAME'`: it finds the grant in its environment";
+const ON_CLOSE: &str = "nothing runs when access closes; a command of `option on_open` knows SPA_TIMEOUT";
 pub(super) const GPG: &str = "GPG is not supported by this daemon; use KEY_BASE64 and HMAC_KEY_BASE64";
 pub(super) const PERL: &str = "this is an option of the old Perl fwknop; remove it";
 const NO_COMMANDS: &str = "has no meaning without commands";
@@ -72,15 +70,15 @@ pub(super) const ACCESS: &[(&str, Fate)] = &[
             "becomes `forward_all`: everything of the one host that is forwarded to; only the requested port is translated",
         ),
     ),
-    ("ENABLE_CMD_EXEC", NotYetIfYes(COMMANDS)),
+    ("ENABLE_CMD_EXEC", RefusedIfYes(COMMANDS)),
     ("CMD_EXEC_USER", Noted(NO_COMMANDS)),
     ("CMD_EXEC_GROUP", Noted(NO_COMMANDS)),
     ("ENABLE_CMD_SUDO_EXEC", RefusedIfYes("there is no sudo on this system")),
     ("CMD_SUDO_EXEC_USER", Noted(NO_COMMANDS)),
     ("CMD_SUDO_EXEC_GROUP", Noted(NO_COMMANDS)),
-    ("CMD_CYCLE_OPEN", NotYet(HOOKS)),
-    ("CMD_CYCLE_CLOSE", NotYet(HOOKS)),
-    ("CMD_CYCLE_TIMER", NotYet(HOOKS)),
+    ("CMD_CYCLE_OPEN", Refused(ON_OPEN)),
+    ("CMD_CYCLE_CLOSE", Refused(ON_CLOSE)),
+    ("CMD_CYCLE_TIMER", Refused(ON_CLOSE)),
     ("GPG_HOME_DIR", Refused(GPG)),
     ("GPG_EXE", Refused(GPG)),
     ("GPG_DECRYPT_ID", Refused(GPG)),
@@ -281,9 +279,7 @@ mod tests {
         for table in [ACCESS, SERVER] {
             for (index, (name, fate)) in table.iter().enumerate() {
                 assert!(!table[..index].iter().any(|(other, _)| other == name), "{name}");
-                if let Changed(text) | Noted(text) | NotYet(text) | NotYetIfYes(text) | Refused(text)
-                | RefusedIfYes(text) = fate
-                {
+                if let Changed(text) | Noted(text) | Refused(text) | RefusedIfYes(text) = fate {
                     assert!(!text.is_empty() && !text.ends_with('.'), "{name}");
                 }
             }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use spa_knockd::access::Place;
 use spa_knockd::capture::{Datagram, Transport};
-use spa_knockd::config::{Access, Config, FirewallMode, Main, Open};
+use spa_knockd::config::{Access, Commands, Config, FirewallMode, Main, Open};
 use spa_knockd::engine::Clock;
 use spa_knockd::knock::fwknop::encode::encode_fresh;
 use spa_knockd::knock::fwknop::fields::{Fields, MessageType};
@@ -39,6 +39,7 @@ pub(crate) fn access(name: &str, keys: KeySet) -> Access {
         forward_all: false,
         disable_dnat: false,
         snat: None,
+        commands: Commands::default(),
         match_destination: false,
         timeout: 30,
         max_timeout: 300,

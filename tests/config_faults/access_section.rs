@@ -43,13 +43,19 @@ fn faults_of_an_access_section() {
         ("list restrict 'tcp/22'", "restrict", "grants nothing"),
         ("option format 'native'", "format", "not yet"),
         ("option format 'gpg'", "format", "no such format"),
-        ("list command 'reboot=/sbin/reboot'", "command", "not yet"),
-        ("option command_user 'root'", "command_user", "not yet"),
-        ("option on_open 'hook'", "on_open", "not yet"),
+        ("list command 'reboot=sbin/reboot'", "command", "absolute path"),
+        ("list command 're boot=/sbin/reboot'", "command", "letters, digits"),
+        ("list command '/sbin/reboot'", "command", "NAME=PROGRAM"),
+        ("list command 'say=/bin/echo \"a b\"'", "command", "quotes"),
+        ("option command_user 'no body'", "command_user", "no name of a user"),
+        ("option on_open 'hook'", "on_open", "no command of this name"),
         ("option on_close 'hook'", "on_close", "not yet"),
     ] {
         demand(&keyed(line), Some(10), Some(option), fragment);
     }
+    let many: Vec<_> = (0..17).map(|number| format!("list command 'n{number}=/x'")).collect();
+    demand(&keyed(&many.join("\n\t")), Some(26), Some("command"), "more than 16");
+    demand(&keyed("list command 'a=/x'\n\tlist command 'a=/y'"), Some(11), Some("command"), "given twice");
     demand(&keyed("list source 'any'\n\tlist source '10.0.0.1'"), Some(11), Some("source"), "'any' stands beside");
     demand(
         &keyed("option source '10.0.0.2'\n\tlist source '10.0.0.1'"),

@@ -85,10 +85,10 @@ fn masks_become_lengths() {
 #[test]
 fn what_cannot_be_honoured_is_named() {
     for (lines, variable, fragment) in [
-        ("ENABLE_CMD_EXEC y", "ENABLE_CMD_EXEC", "not yet"),
-        ("CMD_CYCLE_OPEN /bin/true $SRC", "CMD_CYCLE_OPEN", "not yet"),
-        ("CMD_CYCLE_CLOSE NONE", "CMD_CYCLE_CLOSE", "not yet"),
-        ("CMD_CYCLE_TIMER 20", "CMD_CYCLE_TIMER", "not yet"),
+        ("ENABLE_CMD_EXEC y", "ENABLE_CMD_EXEC", "name each command"),
+        ("CMD_CYCLE_OPEN /bin/true $SRC", "CMD_CYCLE_OPEN", "name the command"),
+        ("CMD_CYCLE_CLOSE NONE", "CMD_CYCLE_CLOSE", "nothing runs"),
+        ("CMD_CYCLE_TIMER 20", "CMD_CYCLE_TIMER", "nothing runs"),
         ("ENABLE_CMD_SUDO_EXEC Y", "ENABLE_CMD_SUDO_EXEC", "no sudo"),
         (
             "ENCRYPTION_MODE Asymmetric",

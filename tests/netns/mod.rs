@@ -125,6 +125,7 @@ pub fn towards(access: &str, source: &str, to: Option<&str>, port: &str, timeout
             port: port.parse().unwrap(),
         }],
         forwards: Vec::new(),
+        command: None,
         timeout,
     }
 }
@@ -143,7 +144,7 @@ pub fn way(source: &str, outside: Option<u16>, to: &str) -> Forward {
 
 /// A grant of ways through.
 pub fn through(access: &str, forwards: &[Forward], timeout: u32) -> Grant {
-    Grant { access: access.into(), openings: Vec::new(), forwards: forwards.to_vec(), timeout }
+    Grant { access: access.into(), openings: Vec::new(), forwards: forwards.to_vec(), command: None, timeout }
 }
 
 /// A table `inet fw4` such as the package's drop-ins and fw4 make it together.

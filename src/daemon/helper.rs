@@ -1,0 +1,252 @@
+//! The helper process: it stays root, learns the named commands at its start, and runs them as their users.
+//!
+//! The daemon, which gives up root, can only point at a command and fill in the values of a fixed environment.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::thread::set_no_new_privs;
+use serde::{Deserialize, Serialize};
+
+use super::clock::since_boot;
+use super::logger;
+use crate::limits::{COMMAND_TIME, HELPER_MESSAGE_MAX, RUNNING_MAX};
+
+/// The hidden argument that makes the program a helper.
+pub const ARGUMENT: &str = "run-helper";
+
+/// The variables of a command's environment, in the order of [`Order::values`].
+pub(super) const VARIABLES: [&str; 8] =
+    ["SPA_ACCESS", "SPA_USER", "SPA_SOURCE", "SPA_KNOCKER", "SPA_PORTS", "SPA_FORWARDS", "SPA_TIMEOUT", "SPA_COMMAND"];
+
+/// Where a script finds its programs.
+const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How often running commands are looked after; without any, the helper sleeps.
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// One datagram from the daemon.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Message {
+    /// One more command, before all orders.
+    Row(Row),
+    /// The table is whole; what follows are orders.
+    Ready { log_level: String, syslog: bool },
+    /// Run a command.
+    Run(Order),
+}
+
+/// A command of the table.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Row {
+    pub(super) stanza: String,
+    pub(super) name: String,
+    pub(super) program: String,
+    pub(super) arguments: Vec<String>,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+/// Which command to run, and what its environment says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Order {
+    /// The place of the command in the table.
+    pub(super) row: usize,
+    /// What the variables hold.
+    pub(super) values: [String; VARIABLES.len()],
+}
+
+/// Serves the daemon at the other end of standard input until that is closed; then kills what still runs.
+///
+/// # Errors
+/// One line: there is no daemon to serve, or it says what no daemon says.
+pub fn serve() -> Result<(), String> {
+    let stdin = std::io::stdin();
+    let socket = stdin.as_fd();
+    let mut rows = Vec::new();
+    loop {
+        match receive(socket)? {
+            Some(Message::Row(row)) => rows.push(row),
+            Some(Message::Ready { log_level, syslog }) => {
+                logger::start(log_level.parse().unwrap_or(log::LevelFilter::Info), syslog)?;
+                break;
+            }
+            Some(Message::Run(_)) => return Err("an order came before the table was whole".to_owned()),
+            None => return Ok(()),
+        }
+    }
+    set_no_new_privs(true).map_err(|error| format!("no_new_privs: {error}"))?;
+    let mut running = Running::new(Duration::from_secs(COMMAND_TIME));
+    loop {
+        let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
+        match poll(&mut fds, (!running.jobs.is_empty()).then_some(&TICK)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(format!("poll: {error}")),
+        }
+        let [socket_now] = fds;
+        running.tend(since_boot());
+        if socket_now.revents().is_empty() {
+            continue;
+        }
+        match receive(socket)? {
+            Some(Message::Run(order)) => follow(&order, &rows, &mut running),
+            Some(_) => return Err("the table of commands cannot change any more".to_owned()),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// The next message; `None` where the daemon has gone.
+fn receive(socket: BorrowedFd<'_>) -> Result<Option<Message>, String> {
+    let mut room = [0; HELPER_MESSAGE_MAX];
+    let length = match recv(socket, &mut room[..], RecvFlags::empty()) {
+        Ok((0, _)) | Err(Errno::CONNRESET) => return Ok(None),
+        Ok((length, _)) => length,
+        Err(Errno::NOTSOCK) => return Err(format!("{ARGUMENT} is for the daemon itself")),
+        Err(error) => return Err(format!("cannot hear the daemon: {error}")),
+    };
+    let bytes = room.get(..length).unwrap_or_default();
+    serde_json::from_slice(bytes).map(Some).map_err(|error| format!("not a message: {error}"))
+}
+
+/// Runs what the order points at, or says why not.
+fn follow(order: &Order, rows: &[Row], running: &mut Running) {
+    let Some(row) = rows.get(order.row) else {
+        log::warn!("helper: there is no command {}", order.row);
+        return;
+    };
+    let what = format!("command {} of {}", row.name, row.stanza);
+    let mut command = Command::new(&row.program);
+    // With the user, std also clears the supplementary groups.
+    command.args(&row.arguments).uid(row.uid).gid(row.gid).current_dir("/").env_clear().env("PATH", PATH);
+    command.envs(VARIABLES.into_iter().zip(&order.values));
+    if let Err(why) = running.start(&mut command, what.clone(), since_boot()) {
+        log::warn!("{what} does not run: {why}");
+    }
+}
+
+/// A command that runs.
+struct Job {
+    child: Child,
+    what: String,
+    until: Duration,
+    killed: bool,
+}
+
+/// All that run.
+struct Running {
+    jobs: Vec<Job>,
+    limit: Duration,
+}
+
+impl Running {
+    fn new(limit: Duration) -> Self {
+        Self { jobs: Vec::new(), limit }
+    }
+
+    /// Starts one more in a process group of its own; nobody hears its output.
+    fn start(&mut self, command: &mut Command, what: String, now: Duration) -> Result<(), String> {
+        if self.jobs.len() >= RUNNING_MAX {
+            return Err(format!("{RUNNING_MAX} commands are running"));
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let child = command.spawn().map_err(|error| error.to_string())?;
+        self.jobs.push(Job { child, what, until: now.saturating_add(self.limit), killed: false });
+        Ok(())
+    }
+
+    /// Says which have ended, and kills those whose time is up.
+    fn tend(&mut self, now: Duration) {
+        self.jobs.retain_mut(|job| match job.child.try_wait() {
+            Ok(None) => {
+                if now >= job.until && !job.killed {
+                    log::warn!("{} ran longer than it may and is killed", job.what);
+                    job.kill();
+                }
+                true
+            }
+            Ok(Some(status)) => {
+                if job.killed || status.success() {
+                    log::debug!("{} ended: {status}", job.what);
+                } else {
+                    log::warn!("{} ended: {status}", job.what);
+                }
+                false
+            }
+            Err(error) => {
+                log::warn!("{}: {error}", job.what);
+                false
+            }
+        });
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.jobs.iter_mut().for_each(Job::kill);
+    }
+}
+
+impl Job {
+    /// Kills the whole group. It has not been waited for, so the number is still its own.
+    fn kill(&mut self) {
+        self.killed = true;
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    /// Tends until nothing runs; the clock of the jobs stands still.
+    fn wait_for_end(running: &mut Running, now: Duration) {
+        let start = Instant::now();
+        while !running.jobs.is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(10), "a job does not end");
+            running.tend(now);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn what_runs_too_long_is_killed_with_its_children() {
+        let mut running = Running::new(Duration::from_secs(30));
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "sleep 600 & sleep 600"]);
+        command.env_clear().env("PATH", PATH);
+        running.start(&mut command, "hang".into(), Duration::from_secs(1)).unwrap();
+        let group = Pid::from_child(&running.jobs[0].child);
+        running.tend(Duration::from_secs(30));
+        assert!(!running.jobs[0].killed);
+        running.tend(Duration::from_secs(31));
+        assert!(running.jobs[0].killed);
+        wait_for_end(&mut running, Duration::from_secs(31));
+        let start = Instant::now();
+        while rustix::process::test_kill_process_group(group).is_ok() {
+            assert!(start.elapsed() < Duration::from_secs(10), "a child of the command lives");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn so_many_run_at_once_and_no_more() {
+        let mut running = Running::new(Duration::ZERO);
+        for count in 0..=RUNNING_MAX {
+            let mut command = Command::new("/bin/sleep");
+            let started = running.start(command.arg("600"), String::new(), Duration::ZERO);
+            assert_eq!(started.is_ok(), count < RUNNING_MAX);
+        }
+        wait_for_end(&mut running, Duration::ZERO);
+        assert!(running.start(&mut Command::new("/does/not/exist"), String::new(), Duration::ZERO).is_err());
+        assert!(running.jobs.is_empty());
+    }
+}

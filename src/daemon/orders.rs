@@ -1,0 +1,193 @@
+//! The daemon's end of the helper: its start with the table of commands, and orders that never wait.
+
+use std::net::IpAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
+
+use super::helper::{ARGUMENT, Message, Order, Row};
+use super::privileges::numbers_of;
+use crate::access::{Forward, Grant, Run};
+use crate::config::{self, Config};
+use crate::limits::HELPER_MESSAGE_MAX;
+
+/// The helper process, as the daemon holds it. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Helper {
+    socket: OwnedFd,
+    child: Child,
+    /// Stanza and name of each row of the helper's table.
+    rows: Vec<(String, String)>,
+}
+
+/// What of a configuration the helper knows: stanza, commands, user.
+type Known<'a> = Vec<(&'a str, &'a [config::Command], &'a str)>;
+
+fn known(config: &Config) -> Known<'_> {
+    let with = config.access.iter().filter(|access| !access.commands.list.is_empty());
+    with.map(|access| (access.name.as_str(), access.commands.list.as_slice(), access.commands.user.as_str())).collect()
+}
+
+/// Whether a helper of the one configuration also serves the other one.
+pub(super) fn is_same(old: &Config, new: &Config) -> bool {
+    known(old) == known(new)
+}
+
+/// A line for each stanza whose `command_user` this machine does not have.
+#[must_use]
+pub fn unknown_users(config: &Config) -> Vec<String> {
+    let unknown = known(config).into_iter().filter(|(_, _, user)| numbers_of(user).is_none());
+    let line = |(stanza, _, user): (&str, _, &str)| {
+        format!(
+            "access '{stanza}', option command_user '{user}': this machine has no such user; name one of /etc/passwd"
+        )
+    };
+    unknown.map(line).collect()
+}
+
+impl Helper {
+    /// Starts the helper where the configuration names commands. It inherits what is open without close-on-exec, and
+    /// keeps root: so this comes before everything else.
+    ///
+    /// # Errors
+    /// One line.
+    pub(super) fn start(config: &Config, syslog: bool) -> Result<Option<Self>, String> {
+        let known = known(config);
+        if known.is_empty() {
+            return Ok(None);
+        }
+        if let Some(line) = unknown_users(config).into_iter().next() {
+            return Err(line);
+        }
+        let failed = |error: Errno| format!("helper: {error}");
+        let (socket, other) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).map_err(failed)?;
+        let child = Command::new("/proc/self/exe")
+            .arg0("spa-knockd")
+            .arg(ARGUMENT)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(other))
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("the helper process does not start: {error}"))?;
+        let mut this = Self { socket, child, rows: Vec::new() };
+        for (stanza, commands, user) in known {
+            let (uid, gid) = numbers_of(user).ok_or("a user is gone")?;
+            for command in commands {
+                let row = Row {
+                    stanza: stanza.to_owned(),
+                    name: command.name.clone(),
+                    program: command.program.clone(),
+                    arguments: command.arguments.clone(),
+                    uid,
+                    gid,
+                };
+                this.tell(&Message::Row(row), SendFlags::empty())?;
+                this.rows.push((stanza.to_owned(), command.name.clone()));
+            }
+        }
+        let log_level = config.main.log_level.to_string();
+        this.tell(&Message::Ready { log_level, syslog }, SendFlags::empty())?;
+        Ok(Some(this))
+    }
+
+    /// Has the grant's command run, without waiting for anything.
+    ///
+    /// # Errors
+    /// One line: the helper is busy or gone.
+    pub(super) fn order(&mut self, grant: &Grant, run: &Run, user: &str, knocker: IpAddr) -> Result<(), String> {
+        let is_it = |(stanza, name): &(String, String)| **stanza == *grant.access && *name == run.name;
+        let row = self.rows.iter().position(is_it).ok_or("the helper does not know the command")?;
+        let ports: Vec<_> = grant.openings.iter().map(|opening| opening.port.to_string()).collect();
+        let forwards: Vec<_> = grant.forwards.iter().map(way).collect();
+        let values = [
+            grant.access.to_string(),
+            user.to_owned(),
+            run.source.to_string(),
+            knocker.to_string(),
+            ports.join(" "),
+            forwards.join(" "),
+            grant.timeout.to_string(),
+            run.name.clone(),
+        ];
+        self.tell(&Message::Run(Order { row, values }), SendFlags::DONTWAIT)
+    }
+
+    fn tell(&mut self, message: &Message, flags: SendFlags) -> Result<(), String> {
+        let bytes = serde_json::to_vec(message).map_err(|error| error.to_string())?;
+        if bytes.len() > HELPER_MESSAGE_MAX {
+            return Err("what the helper must know is too long".to_owned());
+        }
+        match send(self.socket.as_fd(), &bytes, flags | SendFlags::NOSIGNAL) {
+            Ok(_) => Ok(()),
+            Err(Errno::AGAIN) => Err("the helper process is busy".to_owned()),
+            Err(error) => match self.child.try_wait() {
+                Ok(Some(status)) => Err(format!("the helper process has ended ({status}); restart the service")),
+                _ => Err(format!("the helper process cannot be told: {error}")),
+            },
+        }
+    }
+}
+
+/// A way as `list forward` writes it.
+fn way(forward: &Forward) -> String {
+    let port = forward.outside.map_or(forward.to.port(), std::num::NonZeroU16::get);
+    format!("{}/{port}={}", forward.proto, forward.to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(lines: &str) -> Config {
+        let text = format!(
+            "config spa-knockd 'main'\n\toption enabled '1'\n\tlist device 'wan'\nconfig access 'alice'\n\toption key 'k'\n\
+             \toption hmac_key 'h'\n\tlist open 'tcp/22'\n{lines}"
+        );
+        config::parse(text.as_bytes(), "config").unwrap().config
+    }
+
+    #[test]
+    fn a_helper_serves_as_long_as_its_table_is_the_same() {
+        let one = config("\tlist command 'a=/a'\n");
+        assert!(is_same(&one, &config("\tlist command 'a=/a'\n\toption on_open 'a'\n\toption timeout '9'\n")));
+        for other in [
+            "",
+            "\tlist command 'a=/a x'\n",
+            "\tlist command 'b=/a'\n",
+            "\tlist command 'a=/a'\n\toption command_user 'root'\n",
+        ] {
+            assert!(!is_same(&one, &config(other)), "{other}");
+        }
+        assert!(is_same(&config(""), &config("\toption command_user 'root'\n")));
+    }
+
+    #[test]
+    fn users_that_are_not_there_are_named_where_they_matter() {
+        let user = "\toption command_user 'no.such-user'\n";
+        assert_eq!(unknown_users(&config(user)), [""; 0]);
+        let lines = unknown_users(&config(&format!("\tlist command 'a=/a'\n{user}")));
+        assert!(lines.len() == 1 && lines[0].contains("'no.such-user'"), "{lines:?}");
+    }
+
+    #[test]
+    fn the_longest_command_fits_a_message() {
+        let row = |program: String| {
+            Message::Row(Row {
+                stanza: "s".repeat(crate::limits::NAME_MAX),
+                name: "n".repeat(crate::limits::COMMAND_NAME_MAX),
+                program,
+                arguments: vec![String::new(); crate::limits::COMMAND_MAX / 2],
+                uid: u32::MAX,
+                gid: u32::MAX,
+            })
+        };
+        let worst = row("\\".repeat(crate::limits::COMMAND_MAX));
+        assert!(serde_json::to_vec(&worst).unwrap().len() < HELPER_MESSAGE_MAX);
+    }
+}
