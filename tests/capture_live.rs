@@ -199,7 +199,8 @@ fn tcp_and_icmp_knocks_arrive_where_they_are_wanted() {
 fn a_budget_leaves_the_rest_for_the_next_turn() {
     let _lab = Lab::new("budget");
     let mut live = Live::open("near", 512, &udp_filter()).unwrap();
-    assert!(readable(&live, Duration::from_millis(100)).is_empty());
+    // What the link's own coming up put into the ring before the filter was set is no knock.
+    assert_eq!(collect(&mut live, 0), []);
     let mut far = sender("far");
     for length in 140..147 {
         far.sendpacket(ethernet(&ipv4(17, &udp(length)))).unwrap();
