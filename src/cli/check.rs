@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 use serde::Serialize;
-use spa_knockd::config;
+use spa_knockd::config::{self, Config};
+use spa_knockd::daemon::clock::wall;
 use spa_knockd::daemon::orders::unknown_users;
 
 use super::{CONFIG, Failure, complain, complain_all, count, say, say_json};
@@ -34,7 +35,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (access, faults, warnings) = match config::load(&arguments.config) {
         Ok(loaded) => {
             let of_file = loaded.warnings.iter().map(ToString::to_string);
-            let warnings = of_file.chain(unknown_users(&loaded.config)).collect();
+            let of_machine = unknown_users(&loaded.config).into_iter().chain(ended(&loaded.config, wall().unix));
+            let warnings = of_file.chain(of_machine).collect();
             (loaded.config.access.len(), Vec::new(), warnings)
         }
         Err(faults) => (0, faults, Vec::<String>::new()),
@@ -60,4 +62,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say(&format!("{path}: good, {} enabled\n", count(access, "access stanza")))?;
     }
     Ok(())
+}
+
+/// A line for each stanza whose time is over by this machine's clock.
+fn ended(config: &Config, unix: u64) -> impl Iterator<Item = String> {
+    let over = config.access.iter().filter(move |access| access.expires.is_some_and(|expires| expires <= unix));
+    over.map(|access| {
+        format!(
+            "access '{}', option expires: by this machine's clock it has ended, and knocks are refused",
+            access.name
+        )
+    })
 }

@@ -82,10 +82,21 @@ impl Peer {
 
     /// Hands on the events that the client has not got yet, as far as its backlog allows.
     pub(super) fn publish(&mut self, ring: &Ring, now: Duration) -> Result<(), Gone> {
-        let Some(mut next) = self.follow.filter(|&next| next != ring.next()) else { return Ok(()) };
-        if self.output.is_empty() {
-            self.deadline = now.saturating_add(IDLE_MAX);
+        while let Some(next) = self.follow.filter(|&next| next != ring.next()) {
+            if self.output.is_empty() {
+                self.deadline = now.saturating_add(IDLE_MAX);
+            }
+            self.follow = Some(self.take_events(ring, next));
+            self.flush(now)?;
+            if !self.output.is_empty() {
+                break;
+            }
         }
+        Ok(())
+    }
+
+    /// Adds the events from the one of this number on to the backlog, until that is full; says which is next.
+    fn take_events(&mut self, ring: &Ring, mut next: u64) -> u64 {
         for event in ring.since(next) {
             if self.output.len() > BACKLOG_MAX {
                 break;
@@ -97,8 +108,7 @@ impl Peer {
             self.output.extend(reply::line(&News { v: VERSION, event: Some(event), missed: None }));
             next = event.number.saturating_add(1);
         }
-        self.follow = Some(next);
-        self.flush(now)
+        next
     }
 
     /// Takes in what the client sent, at most one request's worth beyond what is there.
@@ -276,5 +286,19 @@ mod tests {
         assert_eq!(missed.len(), 1);
         // The reply, the line about what was missed, and all but the last event.
         assert_eq!(lines.len() - 2 + usize::try_from(missed[0]).unwrap(), 9_999);
+    }
+
+    #[test]
+    fn a_burst_beyond_the_backlog_is_handed_on_at_once_where_the_socket_takes_it() {
+        let (mut client, mut peer) = pair();
+        client.write_all(b"{\"v\":1,\"request\":\"events\",\"follow\":true}\n").unwrap();
+        peer.turn(NOW, &mut echo).unwrap();
+        let mut ring = Ring::default();
+        let count = u64::try_from(BACKLOG_MAX / 500 + 20).unwrap();
+        for time in 0..count {
+            ring.push(Event { text: Some("x".repeat(500)), ..Event::new(Kind::Grant, time) });
+        }
+        peer.publish(&ring, NOW).unwrap();
+        assert!(peer.output.is_empty() && peer.follow == Some(count), "{:?}", peer.follow);
     }
 }

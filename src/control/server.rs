@@ -36,6 +36,8 @@ pub struct Control {
     file: (u64, u64),
     peers: Vec<Peer>,
     deaf_until: Option<Duration>,
+    /// Whether people know that nobody can be let in.
+    complained: bool,
 }
 
 impl Control {
@@ -63,7 +65,7 @@ impl Control {
         listener.set_nonblocking(true).map_err(explain)?;
         let made = fs::symlink_metadata(path).map_err(explain)?;
         let file = (made.dev(), made.ino());
-        Ok(Self { listener, path: path.to_owned(), file, peers: Vec::new(), deaf_until: None })
+        Ok(Self { listener, path: path.to_owned(), file, peers: Vec::new(), deaf_until: None, complained: false })
     }
 
     /// Where it listens.
@@ -104,11 +106,14 @@ impl Control {
                 Ok((stream, _)) => stream,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {
-                    log::warn!("{}: cannot let a client in: {error}", self.path.display());
+                    if !std::mem::replace(&mut self.complained, true) {
+                        log::warn!("{}: cannot let a client in: {error}", self.path.display());
+                    }
                     self.deaf_until = Some(now.saturating_add(DEAF_FOR));
                     return;
                 }
             };
+            self.complained = false;
             if stream.set_nonblocking(true).is_err() {
                 continue;
             }

@@ -7,6 +7,9 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
+/// How the new content's file is called until it takes the old one's place.
+pub const BESIDE: &str = "new";
+
 /// Makes a directory that only its owner may enter, where it is missing; and the way to it, which others may go,
 /// because the owner will not be the one who made it.
 ///
@@ -42,7 +45,7 @@ pub fn open_own(path: &Path, make: bool) -> io::Result<File> {
 /// # Errors
 /// What the system says; `path` is then as it was.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<File> {
-    let beside = path.with_extension("new");
+    let beside = path.with_extension(BESIDE);
     let written = write_new(&beside, content).and_then(|file| {
         fs::rename(&beside, path)?;
         Ok(file)

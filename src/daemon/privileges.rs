@@ -1,8 +1,8 @@
 //! From root to a user that may capture and change the firewall, and nothing else.
 
-use std::fs;
-use std::os::unix::fs::{chown, fchown};
-use std::path::Path;
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt as _, fchown};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, chownat, fstat, open};
 use rustix::io;
@@ -12,9 +12,10 @@ use rustix::thread::{
     set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
-use super::files::open_own;
+use super::files::{self, open_own};
 use super::store::LOCK;
 use super::{journal, state};
+use crate::control;
 
 /// The user and group where the named user does not exist.
 pub const FALLBACK_ID: u32 = 62_201;
@@ -49,14 +50,31 @@ impl User {
     }
 
     /// Hands a directory and our files in it over to the user, so that it can write there without rights. The
-    /// directory may be the user's since an earlier start, who could have put links in the place of the files.
-    pub fn hand_over(self, directory: &Path) {
-        // What cannot be handed over shows as a file that cannot be written, and is reported there.
-        let _ = chown(directory, Some(self.uid), Some(self.gid));
+    /// directory may be the user's since an earlier start, who could have put links in the place of the files. One
+    /// that holds files of others, such as /etc itself, stays as it is.
+    ///
+    /// # Errors
+    /// One line. What cannot be handed over for another reason shows as a file that cannot be written, and is
+    /// reported there.
+    pub fn hand_over(self, directory: &Path) -> Result<(), String> {
+        let Ok(opened) = File::open(directory) else { return Ok(()) };
+        let is_theirs = opened.metadata().is_ok_and(|found| found.uid() == self.uid);
+        if !is_theirs {
+            if let Some(other) = of_others(directory) {
+                return Err(format!(
+                    "{}: {} is not spa-knockd's, so the directory is not handed over to the daemon's user; name a \
+                     directory that holds nothing else",
+                    directory.display(),
+                    other.display()
+                ));
+            }
+            let _ = fchown(&opened, Some(self.uid), Some(self.gid));
+        }
         for name in [journal::FILE, state::FILE, LOCK] {
             let _ =
                 open_own(&directory.join(name), false).and_then(|file| fchown(file, Some(self.uid), Some(self.gid)));
         }
+        Ok(())
     }
 
     /// Hands our socket over. A link that the user has put in its place meanwhile is left alone, be it symbolic or
@@ -102,6 +120,19 @@ impl User {
     }
 }
 
+/// A file in the directory that the daemon does not make.
+fn of_others(directory: &Path) -> Option<PathBuf> {
+    let is_ours = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let beside = path.extension().is_some_and(|extension| extension == files::BESIDE);
+        let stem = |file| Path::new(file).with_extension("") == Path::new(name).with_extension("");
+        [journal::FILE, state::FILE, LOCK, control::FILE].contains(&name)
+            || (beside && [journal::FILE, state::FILE].into_iter().any(stem))
+    };
+    let mut entries = fs::read_dir(directory).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    entries.find(|path| !is_ours(path))
+}
+
 /// User and group number of a user in /etc/passwd, root included.
 #[must_use]
 pub fn numbers_of(name: &str) -> Option<(u32, u32)> {
@@ -143,6 +174,28 @@ mod tests {
         assert_eq!(find_in(passwd, "root"), None);
         assert_eq!(numbers_in(passwd, "root"), Some((0, 0)));
         assert_eq!(find_in(passwd, "broken"), None);
+    }
+
+    #[test]
+    fn a_directory_with_files_of_others_is_not_handed_over() {
+        if !super::is_root() {
+            return;
+        }
+        let directory = std::env::temp_dir().join(format!("spa-shared-{}", std::process::id()));
+        make_private_directory(&directory).unwrap();
+        for name in ["journal", "journal.new", "state.json", "state.new", "lock", "control.sock"] {
+            fs::write(directory.join(name), "").unwrap();
+        }
+        let owner = || fs::metadata(&directory).unwrap().uid();
+        let user = User { uid: 62_201, gid: 62_201, known: true };
+        fs::write(directory.join("shadow"), "of somebody else").unwrap();
+        assert!(user.hand_over(&directory).unwrap_err().contains("shadow is not spa-knockd's"));
+        assert_eq!(owner(), 0);
+        fs::remove_file(directory.join("shadow")).unwrap();
+        user.hand_over(&directory).unwrap();
+        assert_eq!(owner(), 62_201);
+        assert_eq!(fs::metadata(directory.join("journal")).unwrap().uid(), 62_201);
+        fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]

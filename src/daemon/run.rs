@@ -138,8 +138,9 @@ fn give_up_root(options: &Options, control: Option<&Control>) -> Result<(), Stri
     if !user.is_known() {
         log::warn!("there is no user '{}'; going on as number {FALLBACK_ID}", options.user);
     }
-    user.hand_over(&options.places.state);
-    user.hand_over(&options.places.run);
+    for directory in [&options.places.state, &options.places.run] {
+        user.hand_over(directory).unwrap_or_else(|line| log::warn!("{line}"));
+    }
     if let Some(control) = control {
         user.hand_over_socket(control.path());
     }

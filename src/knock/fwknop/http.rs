@@ -18,7 +18,7 @@ const METHOD: &[u8; 5] = b"GET /";
 const USER_AGENT: &[u8; 18] = b"User-Agent: Fwknop";
 
 /// The header that names the address for which a proxy asks, in any case.
-const FORWARDED_FOR: &[u8; 17] = b"X-Forwarded-For: ";
+const FORWARDED_FOR: &[u8; 16] = b"X-Forwarded-For:";
 
 /// Which requests pass for knocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Http {
 pub struct Undressed<'a> {
     /// The packet's text, its alphabet not yet judged.
     pub text: &'a [u8],
-    /// The address of `X-Forwarded-For`, where it is trusted and is one address in one such header.
+    /// The address of `X-Forwarded-For`, where that is trusted and there.
     pub forwarded_for: Option<IpAddr>,
 }
 
@@ -49,7 +49,8 @@ impl Http {
     ///
     /// # Errors
     /// [`Reason::Size`] for a request that no client makes so short or long, [`Reason::Http`] where it is none of
-    /// fwknop's or its data is too short for a packet.
+    /// fwknop's, its data is too short for a packet, or a trusted `X-Forwarded-For` is not one address in one header:
+    /// without it the grant would be the proxy's.
     pub fn undress<'a>(self, payload: &[u8], room: &'a mut [u8; PACKET_MAX]) -> Result<Undressed<'a>, Reason> {
         if !(PACKET_MIN..=PACKET_MAX).contains(&payload.len()) {
             return Err(Reason::Size);
@@ -69,22 +70,26 @@ impl Http {
                 other => *other,
             };
         }
-        Ok(Undressed { text, forwarded_for: self.trust_forwarded_for.then(|| forwarded_for(rest)).flatten() })
+        let forwarded_for = if self.trust_forwarded_for { forwarded_for(rest)? } else { None };
+        Ok(Undressed { text, forwarded_for })
     }
 }
 
 /// The address of the only `X-Forwarded-For`; of two, one may be the client's own invention.
-fn forwarded_for(rest: &[u8]) -> Option<IpAddr> {
+fn forwarded_for(rest: &[u8]) -> Result<Option<IpAddr>, Reason> {
     let lines = rest.split(|&byte| byte == b'\n').skip(1);
     let mut headers = lines
         .take_while(|line| !line.trim_ascii().is_empty())
-        .filter_map(|line| line.split_first_chunk::<17>())
-        .filter_map(|(name, value)| name.eq_ignore_ascii_case(FORWARDED_FOR).then_some(value));
-    let (value, None) = (headers.next()?, headers.next()) else {
-        return None;
-    };
-    let end = value.iter().position(|&byte| is_white(byte)).unwrap_or(value.len());
-    std::str::from_utf8(value.get(..end)?).ok()?.parse().ok()
+        .filter_map(|line| line.split_first_chunk::<16>())
+        .filter_map(|(name, value)| name.eq_ignore_ascii_case(FORWARDED_FOR).then_some(value.trim_ascii()));
+    match (headers.next(), headers.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => {
+            let address = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
+            address.map(Some).ok_or(Reason::Http)
+        }
+        (Some(_), Some(_)) => Err(Reason::Http),
+    }
 }
 
 /// White space as C has it.
@@ -175,33 +180,34 @@ mod tests {
     #[test]
     fn a_proxys_word_counts_only_where_it_is_trusted_and_clear() {
         let trusting = Http { trust_forwarded_for: true, ..Http::default() };
+        let of = |address: &str| Ok(Some(address.parse().unwrap()));
         for (header, expected) in [
-            ("X-Forwarded-For: 198.51.100.7\r\n", Some("198.51.100.7")),
-            ("x-forwarded-FOR: 198.51.100.7 \r\n", Some("198.51.100.7")),
-            ("X-Forwarded-For: 2001:db8::7\r\n", Some("2001:db8::7")),
-            ("X-Forwarded-For: 198.51.100.7", Some("198.51.100.7")),
-            ("X-Forwarded-For: 198.51.100.7, 198.51.100.8\r\n", None),
-            ("X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-For: 198.51.100.7\r\n", None),
-            ("X-Forwarded-For: not-an-ip\r\n", None),
-            ("X-Forwarded-For: 198.51.100.0/24\r\n", None),
-            ("X-Forwarded-For: 0198.51.100.7\r\n", None),
-            ("X-Forwarded-For: [2001:db8::7]\r\n", None),
-            ("X-Forwarded-For: fe80::1%eth0\r\n", None),
-            ("X-Forwarded-For: \r\n", None),
-            ("X-Forwarded-For:198.51.100.7\r\n", None),
-            ("Cookie: X-Forwarded-For: 198.51.100.7\r\n", None),
-            ("\r\nX-Forwarded-For: 198.51.100.7\r\n", None),
+            ("X-Forwarded-For: 198.51.100.7\r\n", of("198.51.100.7")),
+            ("x-forwarded-FOR:\t198.51.100.7 \r\n", of("198.51.100.7")),
+            ("X-Forwarded-For: 2001:db8::7\r\n", of("2001:db8::7")),
+            ("X-Forwarded-For:198.51.100.7", of("198.51.100.7")),
+            ("X-Forwarded-For: 198.51.100.7, 198.51.100.8\r\n", Err(Reason::Http)),
+            ("X-Forwarded-For: 198.51.100.7 x\r\n", Err(Reason::Http)),
+            ("X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-For: 198.51.100.7\r\n", Err(Reason::Http)),
+            ("X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-For:198.51.100.7\r\n", Err(Reason::Http)),
+            ("X-Forwarded-For: not-an-ip\r\n", Err(Reason::Http)),
+            ("X-Forwarded-For: 198.51.100.0/24\r\n", Err(Reason::Http)),
+            ("X-Forwarded-For: 0198.51.100.7\r\n", Err(Reason::Http)),
+            ("X-Forwarded-For: [2001:db8::7]\r\n", Err(Reason::Http)),
+            ("X-Forwarded-For: fe80::1%eth0\r\n", Err(Reason::Http)),
+            ("X-Forwarded-For: \r\n", Err(Reason::Http)),
+            ("Cookie: X-Forwarded-For: 198.51.100.7\r\n", Ok(None)),
+            ("\r\nX-Forwarded-For: 198.51.100.7\r\n", Ok(None)),
         ] {
             let request = request(&format!("User-Agent: Fwknop/2\r\n{header}"));
-            let expected = expected.map(|address| address.parse().unwrap());
-            assert_eq!(undress(trusting, &request).unwrap().1, expected, "{header}");
+            assert_eq!(undress(trusting, &request).map(|found| found.1), expected, "{header}");
             assert_eq!(undress(Http::default(), &request).unwrap().1, None, "{header}");
         }
         let address = "X-Forwarded-For: 198.51.100.7";
         let with = request(&format!("User-Agent: Fwknop/2\r\n{address}\r\n"));
         let at = with.find(address).unwrap();
         for cut in at..at + address.len() - 1 {
-            assert_ne!(undress(trusting, &with[..cut]).unwrap().1, Some("198.51.100.7".parse().unwrap()), "{cut}");
+            assert_ne!(undress(trusting, &with[..cut]).map(|found| found.1), of("198.51.100.7"), "{cut}");
         }
     }
 
