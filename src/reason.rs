@@ -113,8 +113,8 @@ reasons! {
     ReplayFull = "replay_full", Freshness;
     /// The user name in the knock is not the stanza's `require_username`.
     Username = "username", Policy;
-    /// The knock leaves the address open (0.0.0.0), and the stanza demands one: knock with `-a` or `-R`, or set
-    /// `require_source_address` to 0.
+    /// The knock leaves the address open (0.0.0.0), and the stanza demands one, or `X-Forwarded-For` names several:
+    /// knock with `-a` or `-R`, or set `require_source_address` to 0.
     SourceAddressRequired = "source_address_required", Policy;
     /// The address to open for is of another family than the packet's: IPv6 is granted only to a knock that came
     /// over IPv6, and a destination must be of the source's family.

@@ -76,12 +76,15 @@ fn a_proxys_word_stands_in_for_the_source_and_for_nothing_else() {
         ("X-Forwarded-For: 127.0.0.1\r\n", SOURCE, Err(Reason::AddressForbidden)),
         ("X-Forwarded-For: ::ffff:198.51.100.77\r\n", "2001:db8::9", Err(Reason::AddressForbidden)),
         ("X-Forwarded-For: nobody\r\n", SOURCE, Ok(SOURCE)),
+        ("X-Forwarded-For: 198.51.100.77, 198.51.100.78\r\n", SOURCE, Err(Reason::SourceAddressRequired)),
         ("", SOURCE, Ok(SOURCE)),
     ] {
         let expected = expected.map(str::to_owned);
         assert_eq!(opened(&mut trusting(), source, "0.0.0.0,tcp/22", header), expected, "{header}");
     }
-    assert_eq!(opened(&mut trusting(), SOURCE, MESSAGE, header), Ok("203.0.113.21".to_owned()));
+    for header in [header, "X-Forwarded-For: 198.51.100.77, 198.51.100.78\r\n"] {
+        assert_eq!(opened(&mut trusting(), SOURCE, MESSAGE, header), Ok("203.0.113.21".to_owned()));
+    }
     let mut doubting = over_http(Some(Http::default()));
     assert_eq!(opened(&mut doubting, SOURCE, "0.0.0.0,tcp/22", header), Ok(SOURCE.to_owned()));
 

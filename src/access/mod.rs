@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::capture::Datagram;
 use crate::config::{Access, Open};
 use crate::knock::fwknop::fields::Fields;
+use crate::knock::fwknop::http::ForwardedFor;
 use crate::knock::fwknop::message::{AllowAddress, Request, RequestKind};
 use crate::net::{Port, Prefix, Proto, is_forbidden};
 use crate::reason::Reason;
@@ -120,7 +121,7 @@ pub struct Surroundings<'a> {
     /// The longest life of any grant, in seconds.
     pub max_timeout: u32,
     /// Stands in for the packet's source where the knock names no address: what a trusted proxy said.
-    pub forwarded_for: Option<IpAddr>,
+    pub forwarded_for: Option<ForwardedFor>,
     /// Where an address is.
     pub place_of: &'a dyn Fn(IpAddr) -> Place,
 }
@@ -206,7 +207,12 @@ fn source_address(
         AllowAddress::PacketSource if access.require_source_address => {
             return Err(Reason::SourceAddressRequired);
         }
-        AllowAddress::PacketSource => surroundings.forwarded_for.unwrap_or(datagram.source),
+        AllowAddress::PacketSource => match surroundings.forwarded_for {
+            None => datagram.source,
+            Some(ForwardedFor::Address(address)) => address,
+            // The packet's source would be the proxy.
+            Some(ForwardedFor::Several) => return Err(Reason::SourceAddressRequired),
+        },
         AllowAddress::Address(address) => address,
     };
     if address.is_ipv6() && datagram.source.is_ipv4() {

@@ -34,8 +34,17 @@ pub struct Http {
 pub struct Undressed<'a> {
     /// The packet's text, its alphabet not yet judged.
     pub text: &'a [u8],
-    /// The address of `X-Forwarded-For`, where that is trusted and there.
-    pub forwarded_for: Option<IpAddr>,
+    /// What `X-Forwarded-For` says, where that is trusted and there.
+    pub forwarded_for: Option<ForwardedFor>,
+}
+
+/// What `X-Forwarded-For` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedFor {
+    /// One address in one header.
+    Address(IpAddr),
+    /// Several, of which one may be the client's own invention.
+    Several,
 }
 
 /// Whether a payload is a request at all; any other goes on as it is.
@@ -49,8 +58,7 @@ impl Http {
     ///
     /// # Errors
     /// [`Reason::Size`] for a request that no client makes so short or long, [`Reason::Http`] where it is none of
-    /// fwknop's, its data is too short for a packet, or a trusted `X-Forwarded-For` is not one address in one header:
-    /// without it the grant would be the proxy's.
+    /// fwknop's or its data is too short for a packet.
     pub fn undress<'a>(self, payload: &[u8], room: &'a mut [u8; PACKET_MAX]) -> Result<Undressed<'a>, Reason> {
         if !(PACKET_MIN..=PACKET_MAX).contains(&payload.len()) {
             return Err(Reason::Size);
@@ -70,26 +78,22 @@ impl Http {
                 other => *other,
             };
         }
-        let forwarded_for = if self.trust_forwarded_for { forwarded_for(rest)? } else { None };
-        Ok(Undressed { text, forwarded_for })
+        Ok(Undressed { text, forwarded_for: self.trust_forwarded_for.then(|| forwarded_for(rest)).flatten() })
     }
 }
 
-/// The address of the only `X-Forwarded-For`; of two, one may be the client's own invention.
-fn forwarded_for(rest: &[u8]) -> Result<Option<IpAddr>, Reason> {
+/// What the headers say of the address for which a proxy asks; one that names none says nothing, as with fwknopd.
+fn forwarded_for(rest: &[u8]) -> Option<ForwardedFor> {
     let lines = rest.split(|&byte| byte == b'\n').skip(1);
     let mut headers = lines
         .take_while(|line| !line.trim_ascii().is_empty())
         .filter_map(|line| line.split_first_chunk::<16>())
         .filter_map(|(name, value)| name.eq_ignore_ascii_case(FORWARDED_FOR).then_some(value.trim_ascii()));
-    match (headers.next(), headers.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => {
-            let address = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
-            address.map(Some).ok_or(Reason::Http)
-        }
-        (Some(_), Some(_)) => Err(Reason::Http),
+    let value = headers.next()?;
+    if headers.next().is_some() || value.contains(&b',') {
+        return Some(ForwardedFor::Several);
     }
+    std::str::from_utf8(value).ok()?.parse().ok().map(ForwardedFor::Address)
 }
 
 /// White space as C has it.
@@ -112,7 +116,7 @@ mod tests {
         format!("GET /{} HTTP/1.0\r\n{headers}", data())
     }
 
-    fn undress(http: Http, payload: &str) -> Result<(String, Option<IpAddr>), Reason> {
+    fn undress(http: Http, payload: &str) -> Result<(String, Option<ForwardedFor>), Reason> {
         assert!(is_request(payload.as_bytes()), "{payload}");
         let mut room = [0; PACKET_MAX];
         http.undress(payload.as_bytes(), &mut room)
@@ -180,22 +184,23 @@ mod tests {
     #[test]
     fn a_proxys_word_counts_only_where_it_is_trusted_and_clear() {
         let trusting = Http { trust_forwarded_for: true, ..Http::default() };
-        let of = |address: &str| Ok(Some(address.parse().unwrap()));
+        const SEVERAL: Result<Option<ForwardedFor>, Reason> = Ok(Some(ForwardedFor::Several));
+        let of = |address: &str| Ok(Some(ForwardedFor::Address(address.parse().unwrap())));
         for (header, expected) in [
             ("X-Forwarded-For: 198.51.100.7\r\n", of("198.51.100.7")),
             ("x-forwarded-FOR:\t198.51.100.7 \r\n", of("198.51.100.7")),
             ("X-Forwarded-For: 2001:db8::7\r\n", of("2001:db8::7")),
             ("X-Forwarded-For:198.51.100.7", of("198.51.100.7")),
-            ("X-Forwarded-For: 198.51.100.7, 198.51.100.8\r\n", Err(Reason::Http)),
-            ("X-Forwarded-For: 198.51.100.7 x\r\n", Err(Reason::Http)),
-            ("X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-For: 198.51.100.7\r\n", Err(Reason::Http)),
-            ("X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-For:198.51.100.7\r\n", Err(Reason::Http)),
-            ("X-Forwarded-For: not-an-ip\r\n", Err(Reason::Http)),
-            ("X-Forwarded-For: 198.51.100.0/24\r\n", Err(Reason::Http)),
-            ("X-Forwarded-For: 0198.51.100.7\r\n", Err(Reason::Http)),
-            ("X-Forwarded-For: [2001:db8::7]\r\n", Err(Reason::Http)),
-            ("X-Forwarded-For: fe80::1%eth0\r\n", Err(Reason::Http)),
-            ("X-Forwarded-For: \r\n", Err(Reason::Http)),
+            ("X-Forwarded-For: 198.51.100.7, 198.51.100.8\r\n", SEVERAL),
+            ("X-Forwarded-For: 198.51.100.7 x\r\n", Ok(None)),
+            ("X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-For: 198.51.100.7\r\n", SEVERAL),
+            ("X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-For:198.51.100.7\r\n", SEVERAL),
+            ("X-Forwarded-For: not-an-ip\r\n", Ok(None)),
+            ("X-Forwarded-For: 198.51.100.0/24\r\n", Ok(None)),
+            ("X-Forwarded-For: 0198.51.100.7\r\n", Ok(None)),
+            ("X-Forwarded-For: [2001:db8::7]\r\n", Ok(None)),
+            ("X-Forwarded-For: fe80::1%eth0\r\n", Ok(None)),
+            ("X-Forwarded-For: \r\n", Ok(None)),
             ("Cookie: X-Forwarded-For: 198.51.100.7\r\n", Ok(None)),
             ("\r\nX-Forwarded-For: 198.51.100.7\r\n", Ok(None)),
         ] {
