@@ -1,9 +1,9 @@
 # What a developer types; each target installs what it needs.
 
-.PHONY: help demo test bench lint
+.PHONY: help demo test bench bench-flood lint
 
 help: ## Say what can be typed
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
 
 demo: ## Knock at a port and watch it open and close, in network namespaces
 	@tests/setup.sh lab
@@ -17,6 +17,10 @@ test: lint ## Check the form of everything and run every test
 bench: ## Measure speed and size beside fwknopd
 	@tests/setup.sh lab bench
 	@tests/bench.sh
+
+bench-flood: ## Count the knocks that open under floods, beside fwknopd
+	@tests/setup.sh lab bench
+	@tests/bench.sh flood
 
 lint: ## Check formatting, lints and shell scripts
 	@tests/setup.sh build lint

@@ -3,4 +3,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-exec cargo bench --bench spine --config "target.'cfg(unix)'.runner = '$PWD/tests/as-root.sh'"
+exec cargo bench --bench "${1:-spine}" --config "target.'cfg(unix)'.runner = '$PWD/tests/as-root.sh'"

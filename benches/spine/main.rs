@@ -11,7 +11,6 @@ mod meter;
 mod packets;
 mod server;
 
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -122,7 +121,7 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
 }
 
 fn report(ours: &Result, theirs: &Result) {
-    println!("Measured on {}.\n", machine());
+    println!("Measured on {}.\n", meter::machine());
     println!("| what | goal | spa-knockd | fwknopd | fwknopd ÷ spa-knockd |");
     println!("|---|---|---|---|---|");
     let row = |what: &str, goal: &str, ours: String, theirs: String, ratio: f64| {
@@ -170,19 +169,4 @@ fn report(ours: &Result, theirs: &Result) {
 fn show(time: Duration) -> String {
     let micros = time.as_secs_f64() * 1e6;
     if micros < 100.0 { format!("{micros:.2} µs") } else { format!("{:.3} ms", micros / 1e3) }
-}
-
-/// The date, the processor and the kernel.
-fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let cpuinfo = read("/proc/cpuinfo");
-    let models = || cpuinfo.lines().filter_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-    let date = Command::new("date").args(["-u", "+%F"]).output().map(|out| out.stdout).unwrap_or_default();
-    format!(
-        "{}: {} × {}, Linux {}",
-        String::from_utf8_lossy(&date).trim(),
-        models().count(),
-        models().next().unwrap_or("unknown processor"),
-        read("/proc/sys/kernel/osrelease").trim()
-    )
 }

@@ -1,6 +1,7 @@
 //! What a process uses, as /proc tells it.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 /// Clock ticks in /proc are a hundredth of a second on every Linux.
@@ -71,4 +72,19 @@ impl Meter {
         let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         line.and_then(|value| value.trim().parse().ok()).expect("a count in status")
     }
+}
+
+/// The date, the processor and the kernel.
+pub(crate) fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let models = || cpuinfo.lines().filter_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let date = Command::new("date").args(["-u", "+%F"]).output().map(|out| out.stdout).unwrap_or_default();
+    format!(
+        "{}: {} × {}, Linux {}",
+        String::from_utf8_lossy(&date).trim(),
+        models().count(),
+        models().next().unwrap_or("unknown processor"),
+        read("/proc/sys/kernel/osrelease").trim()
+    )
 }

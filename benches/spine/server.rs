@@ -17,7 +17,7 @@ const TIMEOUT: u32 = 300;
 
 /// A running server.
 pub(crate) struct Server {
-    daemon: Daemon,
+    pub(crate) daemon: Daemon,
     keys: KeySet,
     event: u8,
     _run_dir: Tmpfs,

@@ -24,6 +24,7 @@ pub(crate) mod client;
 pub(crate) mod daemon;
 pub(crate) mod disk;
 pub(crate) mod events;
+pub(crate) mod flood;
 pub(crate) mod fw4;
 pub(crate) mod nft;
 pub(crate) mod wire;
