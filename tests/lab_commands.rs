@@ -227,7 +227,7 @@ fn the_helper_serves_nobody_who_speaks_otherwise() {
     };
     let out = run(Stdio::null());
     assert!(String::from_utf8_lossy(&out.stderr).contains("for the daemon itself"), "{out:?}");
-    let order = r#"{"Run":{"row":0,"values":["","","","","","","",""]}}"#;
+    let order = r#"{"Run":{"row":0,"values":["","","","","","","","","",""],"waits":false}}"#;
     let ready = r#"{"Ready":{"log_level":"INFO","syslog":false}}"#;
     let long = " ".repeat(20_000) + ready;
     for (messages, good) in [
