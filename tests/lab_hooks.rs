@@ -5,6 +5,7 @@
 mod lab;
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
@@ -199,6 +200,35 @@ fn hooks_that_hang_or_flood_wait_for_each_other_and_for_nobody_else() {
         assert!(!log.contains("does not run"), "{log}");
         lab.nft("flush set inet spa_knockd spa_in4_v1\n");
     }
+}
+
+#[test]
+fn many_ends_at_once_all_run_and_what_could_not_end_does_not_begin() {
+    let (lab, keys) = lab();
+    let text = config(&lab, &keys, "standalone", AT_END);
+    lab.daemon(&text).stop();
+    let fill = |count: u32| {
+        let element = |host: u32| {
+            let address = Ipv4Addr::from_bits(0x0a00_0001 + host);
+            format!("{address} . tcp . 22 timeout 300s comment \"alice\"")
+        };
+        let elements: Vec<String> = (0..count).map(element).collect();
+        lab.nft(&format!("add element inet spa_knockd spa_in4_v1 {{ {} }}\n", elements.join(", ")));
+    };
+    fill(50);
+    let daemon = lab.daemon(&text);
+    lab.asked(&["revoke", "--all"]);
+    assert!(wait_told(&lab, 50).iter().all(|line| line.starts_with("close|revoked||10.0.0.")));
+    daemon.stop();
+    fill(1025);
+    let mut daemon = lab.daemon(&text);
+    daemon.wait_log("1024");
+    knock(&lab, &keys, "tcp/22", "30");
+    wait_for("the refusal", SOON, || daemon.has_said("closing_full").then_some(()));
+    assert_eq!(lab.element("spa_in4_v1", &["203.0.113.2", "tcp", "22"]), None);
+    lab.asked(&["revoke", "--source", "10.0.0.1"]);
+    wait_told(&lab, 51);
+    open(&lab, &keys, "30");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::clock::{since_boot, wall};
 use super::closing::{Closing, Ended};
 use super::facts::{Facts, Occasion, Why};
 use super::logger::NOTICE;
-use super::orders::Helper;
+use super::orders::{ENDED, Helper};
 use super::own::Routes;
 use super::report::{Refusal, Report};
 use super::store::Store;
@@ -208,8 +208,7 @@ impl Door {
     pub(super) fn lose_helper(&mut self) {
         if let Some(helper) = &mut self.helper {
             helper.end();
-            let line = "the helper process has ended: no command runs until the service is restarted";
-            log::warn!("{line}");
+            log::warn!("{ENDED}");
         }
     }
 

@@ -13,6 +13,9 @@ use super::privileges::numbers_of;
 use crate::config::{self, Config};
 use crate::limits::HELPER_MESSAGE_MAX;
 
+/// What people read of a helper that has ended.
+pub(super) const ENDED: &str = "the helper process has ended: no command runs until the service is restarted";
+
 /// The helper process, as the daemon holds it. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Helper {
