@@ -201,6 +201,8 @@ fn without_its_helper_the_daemon_opens_doors_and_refuses_commands() {
     wait_line(&daemon, "the helper process has ended: no command runs until the service is restarted", SOON);
     let status = lab.asked(&["status"]);
     assert!(status["ready"] == false && status["not_ready"].to_string().contains("helper"), "{status}");
+    // It still has to see that we have gone.
+    std::thread::sleep(Duration::from_millis(200));
     let idle = context_switches(daemon.pid());
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(context_switches(daemon.pid()), idle, "the dead helper keeps the daemon awake");
