@@ -90,6 +90,12 @@ pub const COMMAND_MAX: usize = 1_024;
 /// Longest datagram between daemon and helper, in bytes; what a grant has to say is far shorter.
 pub const HELPER_MESSAGE_MAX: usize = 16_384;
 
+/// Living grants whose end has a command run, all stanzas together; one more is refused.
+pub const CLOSINGS_MAX: usize = 1_024;
+
+/// Commands of ends that run at once, so that others find room; the rest wait for their turn.
+pub const CLOSINGS_RUNNING_MAX: usize = RUNNING_MAX / 2;
+
 /// Commands that run at once; one more is refused.
 pub const RUNNING_MAX: usize = 8;
 

@@ -150,6 +150,9 @@ reasons! {
     FirewallError = "firewall_error", Opening;
     /// The command was allowed, and the helper process could not be told: it is busy or gone; the log has its error.
     Helper = "helper", Opening;
+    /// The stanza has an `on_close`, and the daemon cannot remember one more grant whose end has a command run; wait
+    /// for the end of another one.
+    ClosingFull = "closing_full", Opening;
 }
 
 impl fmt::Display for Reason {

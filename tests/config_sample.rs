@@ -82,6 +82,7 @@ fn what_the_sample_shows_are_the_defaults() {
         "option snat",
         "list command",
         "on_open",
+        "on_close",
         "expires",
         "tcp_listen",
         "require_username",

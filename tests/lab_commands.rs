@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use lab::ask::context_switches;
 use lab::client::Keys;
 use lab::daemon::{Daemon, program, spa_knockd};
 use lab::{Lab, Place, wait_for};
@@ -91,7 +92,9 @@ fn commands_and_hooks_run_as_nobody_with_the_grant_in_their_environment() {
     let daemon = lab.daemon(&config(&keys, &format!("{}\toption on_open 'tell'\n", tell(&lab))));
     let nobody = lab.run(Place::Router, "id", &["-u", "nobody"]);
     let group = lab.run(Place::Router, "id", &["-g", "nobody"]);
-    for (args, ports, timeout) in [(["-C", "tell"], "", "0"), (["-A", "tcp/22"], "tcp/22", "30")] {
+    for (args, event, ports, timeout) in
+        [(["-C", "tell"], "command", "", "0"), (["-A", "tcp/22"], "open", "tcp/22", "30")]
+    {
         let how = ["-a", "203.0.113.2", "--spoof-user", "root"];
         lab.knock(&keys, &[&args[..], &how[..]].concat());
         let told = read_told(&lab);
@@ -104,9 +107,11 @@ fn commands_and_hooks_run_as_nobody_with_the_grant_in_their_environment() {
         let wanted = [
             "SPA_ACCESS=alice".to_owned(),
             "SPA_COMMAND=tell".to_owned(),
+            format!("SPA_EVENT={event}"),
             "SPA_FORWARDS=".to_owned(),
             "SPA_KNOCKER=203.0.113.2".to_owned(),
             format!("SPA_PORTS={ports}"),
+            "SPA_REASON=".to_owned(),
             "SPA_SOURCE=203.0.113.2".to_owned(),
             format!("SPA_TIMEOUT={timeout}"),
             "SPA_USER=root".to_owned(),
@@ -193,6 +198,14 @@ fn without_its_helper_the_daemon_opens_doors_and_refuses_commands() {
         let helper = helper.map(Pid::as_raw_nonzero).and_then(|pid| u32::try_from(pid.get()).ok());
         (!lives(helper.expect("a number"))).then_some(())
     });
+    wait_line(&daemon, "the helper process has ended: no command runs until the service is restarted", SOON);
+    let status = lab.asked(&["status"]);
+    assert!(status["ready"] == false && status["not_ready"].to_string().contains("helper"), "{status}");
+    // It still has to see that we have gone.
+    std::thread::sleep(Duration::from_millis(200));
+    let idle = context_switches(daemon.pid());
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(context_switches(daemon.pid()), idle, "the dead helper keeps the daemon awake");
     ask(&lab, &keys, "tell");
     wait_line(&daemon, "refused alice: helper, user 'root'", SOON);
     lab.knock(&keys, &["-A", "tcp/22", "-a", "203.0.113.2"]);
@@ -227,7 +240,7 @@ fn the_helper_serves_nobody_who_speaks_otherwise() {
     };
     let out = run(Stdio::null());
     assert!(String::from_utf8_lossy(&out.stderr).contains("for the daemon itself"), "{out:?}");
-    let order = r#"{"Run":{"row":0,"values":["","","","","","","",""]}}"#;
+    let order = r#"{"Run":{"row":0,"values":["","","","","","","","","",""],"waits":false}}"#;
     let ready = r#"{"Ready":{"log_level":"INFO","syslog":false}}"#;
     let long = " ".repeat(20_000) + ready;
     for (messages, good) in [

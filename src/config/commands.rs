@@ -24,11 +24,13 @@ pub struct Commands {
     pub user: String,
     /// The name of the command that runs after a door or a way opened.
     pub on_open: Option<String>,
+    /// The name of the command that runs when the last of what a grant opened is gone.
+    pub on_close: Option<String>,
 }
 
 impl Default for Commands {
     fn default() -> Self {
-        Self { list: Vec::new(), user: "nobody".to_owned(), on_open: None }
+        Self { list: Vec::new(), user: "nobody".to_owned(), on_open: None, on_close: None }
     }
 }
 
@@ -53,14 +55,17 @@ pub(super) fn read(options: &mut Options<'_>) -> Commands {
         options.refuse("command", Complaint::new(problem, "share them out among stanzas"));
     }
     let user = options.one("command_user", user).unwrap_or_else(|| Commands::default().user);
-    let on_open = options.one("on_open", |text| {
-        if list.iter().any(|command| command.name == text) {
-            Ok(text.to_owned())
-        } else {
-            Err(Complaint::new("the stanza has no command of this name", "write the NAME of one of its list command"))
-        }
+    let [on_open, on_close] = ["on_open", "on_close"].map(|option| {
+        options.one(option, |text| {
+            if list.iter().any(|command| command.name == text) {
+                Ok(text.to_owned())
+            } else {
+                let remedy = "write the NAME of one of its list command";
+                Err(Complaint::new("the stanza has no command of this name", remedy))
+            }
+        })
     });
-    Commands { list, user, on_open }
+    Commands { list, user, on_open, on_close }
 }
 
 /// Reads `NAME=PROGRAM ARG...`.

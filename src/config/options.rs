@@ -86,7 +86,7 @@ pub const ACCESS: &[Known] = &[
     list("command"),
     single("command_user"),
     single("on_open"),
-    later("on_close", &[]),
+    single("on_close"),
     single("timeout"),
     single("max_timeout"),
     single("require_source_address"),

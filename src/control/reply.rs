@@ -172,7 +172,7 @@ impl<'a> From<LivingGrant<'a>> for Grant<'a> {
 }
 
 /// A range of addresses the shortest way.
-fn range(first: IpAddr, last: IpAddr) -> String {
+pub(crate) fn range(first: IpAddr, last: IpAddr) -> String {
     let mut prefixes = (0..=128).rev().filter_map(|length| Prefix::new(first, length));
     match prefixes.find(|prefix| prefix.address() == first && prefix.last() == last) {
         Some(prefix) => prefix.to_string(),

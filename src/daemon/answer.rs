@@ -1,6 +1,7 @@
 //! What the running daemon answers to each request of the control socket.
 
 use super::clock::{since_boot, wall};
+use super::orders::{ENDED, Helper};
 use super::run::Daemon;
 use crate::config::FirewallMode;
 use crate::control::GRANTS_PAGE;
@@ -43,6 +44,9 @@ impl Daemon {
         };
         if !door.store.is_open() {
             not_ready.push("the journal in the run directory cannot be written".to_owned());
+        }
+        if door.helper.as_ref().is_some_and(Helper::has_ended) {
+            not_ready.push(ENDED.to_owned());
         }
         let lost = devices.iter().filter(|device| !device.capturing);
         not_ready.extend(lost.map(|device| format!("{}: the capture is lost", device.device)));

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::clock::{since_boot, wall};
+use super::closing::{Closing, Ended};
+use super::facts::{Facts, Occasion, Why};
 use super::logger::NOTICE;
-use super::orders::Helper;
+use super::orders::{ENDED, Helper};
 use super::own::Routes;
 use super::report::{Refusal, Report};
 use super::store::Store;
@@ -16,6 +18,7 @@ use crate::control::reply::Revoked;
 use crate::control::ring::Kind;
 use crate::engine::{Clock, Engine, Verdict};
 use crate::firewall::{Event, Firewall};
+use crate::limits::CLOSINGS_MAX;
 use crate::reason::Reason;
 
 /// All that a knock passes through behind the capture.
@@ -24,7 +27,9 @@ pub(super) struct Door {
     pub(super) store: Store,
     pub(super) firewall: Firewall,
     /// Who runs commands, where there are any.
-    helper: Option<Helper>,
+    pub(super) helper: Option<Helper>,
+    /// The grants whose end has a command run.
+    pub(super) closing: Closing,
     pub(super) report: Report,
     pub(super) routes: Routes,
     /// Where knocks are awaited, for people.
@@ -55,6 +60,7 @@ impl Door {
             store,
             firewall,
             helper,
+            closing: Closing::default(),
             report: Report::new(now),
             routes,
             awaited,
@@ -62,6 +68,14 @@ impl Door {
             changed: false,
             clock: wall(),
             now,
+        }
+    }
+
+    /// Takes over what a configuration says of the end of grants, also of those that live already.
+    pub(super) fn configure(&mut self, config: &Config) {
+        let now = since_boot();
+        if !self.closing.configure(config, self.firewall.living(now), now) {
+            log::warn!("there are more than {CLOSINGS_MAX} living grants with an on_close: some end without it");
         }
     }
 
@@ -138,22 +152,64 @@ impl Door {
         now: Duration,
     ) -> Result<(), (Reason, String)> {
         let opens = !(grant.openings.is_empty() && grant.forwards.is_empty());
+        let user = verdict.fields.as_ref().map(|fields| fields.user.as_str()).unwrap_or_default();
+        let facts = Facts::of(grant, user, knocker);
         if opens {
+            let closing = self.closing.granted(grant);
+            if closing.as_ref().is_some_and(|granted| !self.closing.has_room(granted)) {
+                return Err((Reason::ClosingFull, Reason::ClosingFull.text().to_owned()));
+            }
             self.changed = true;
             self.firewall.grant(grant, now).map_err(|error| (error.reason(), error.to_string()))?;
+            if let Some(granted) = closing {
+                let end = self.firewall.until(&granted.1).unwrap_or(now);
+                self.closing.remember(granted, facts.clone(), end);
+            }
         }
         let Some(run) = &grant.command else { return Ok(()) };
-        let user = verdict.fields.as_ref().map(|fields| fields.user.as_str()).unwrap_or_default();
-        let ordered = match &mut self.helper {
-            Some(helper) => helper.order(grant, run, user, knocker),
-            None => Err("there is no helper process; restart the service".to_owned()),
-        };
-        match ordered {
+        let facts = Facts { source: run.source.to_string(), ..facts };
+        let occasion = if opens { Occasion::Open } else { Occasion::Asked };
+        match self.order(&facts, &run.name, occasion) {
             Err(line) if opens => log::warn!("command {} of {} does not run: {line}", run.name, grant.access),
             Err(line) => return Err((Reason::Helper, line)),
             Ok(()) => {}
         }
         Ok(())
+    }
+
+    /// Has the helper run a command.
+    fn order(&mut self, facts: &Facts, command: &str, occasion: Occasion) -> Result<(), String> {
+        match &mut self.helper {
+            Some(helper) => helper.order(facts, command, occasion),
+            None => Err("there is no helper process; restart the service".to_owned()),
+        }
+    }
+
+    /// Has run what is to run at the end of grants. One that is gone before its time ended for the reason `early`.
+    fn close(&mut self, early: Why) {
+        let now = since_boot();
+        let doubtful = self.closing.doubtful(now, |elements| self.firewall.until(elements));
+        let asked = self.firewall.ask(doubtful, now);
+        if let Err(error) = &asked {
+            log::warn!("whether grants have ended cannot be told yet: {error}");
+        }
+        let firewall = &self.firewall;
+        self.closing.look(now, early, asked.is_ok(), |elements| firewall.until(elements));
+        for Ended { facts, command, why } in self.closing.take(now) {
+            let Facts { access, source, .. } = &facts;
+            log::info!("end {access}: a grant for {source} is {}, command {command} runs", why.name());
+            if let Err(line) = self.order(&facts, &command, Occasion::Close(why)) {
+                log::warn!("command {command} of {access} does not run: {line}");
+            }
+        }
+    }
+
+    /// Says once that the helper has ended.
+    pub(super) fn lose_helper(&mut self) {
+        if let Some(helper) = &mut self.helper {
+            helper.end();
+            log::warn!("{ENDED}");
+        }
     }
 
     /// Ends living grants, and with `kill` the connections that they let in; see [`Firewall::revoke_and_kill`].
@@ -170,6 +226,7 @@ impl Door {
         } else {
             self.firewall.revoke(access, source, now).map(|revoked| (revoked, None))
         };
+        self.close(Why::Revoked);
         let (revoked, killed) = ended.map_err(|error| error.to_string())?;
         let of = access.map(|access| format!(" of {access}")).unwrap_or_default();
         let for_whom = source.map(|source| format!(" for {source}")).unwrap_or_default();
@@ -184,6 +241,9 @@ impl Door {
     /// their news too, so after one there may be some although nothing is readable any more.
     pub(super) fn mind_the_firewall(&mut self, readable: bool) {
         if !std::mem::take(&mut self.changed) && !readable {
+            if self.closing.due().is_some_and(|due| due <= self.now) {
+                self.close(Why::Deleted);
+            }
             return;
         }
         for event in self.firewall.on_events(since_boot()) {
@@ -195,6 +255,7 @@ impl Door {
             };
             self.report.note(kind, self.clock.unix, access, event.to_string());
         }
+        self.close(Why::Deleted);
         if !self.ready && self.firewall.missing().is_ok_and(|missing| missing.is_empty()) {
             self.announce();
         }

@@ -2,6 +2,7 @@
 //!
 //! The daemon, which gives up root, can only point at a command and fill in the values of a fixed environment.
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
@@ -16,14 +17,24 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::since_boot;
 use super::logger;
-use crate::limits::{COMMAND_TIME, HELPER_MESSAGE_MAX, RUNNING_MAX};
+use crate::limits::{CLOSINGS_MAX, CLOSINGS_RUNNING_MAX, COMMAND_TIME, HELPER_MESSAGE_MAX, RUNNING_MAX};
 
 /// The hidden argument that makes the program a helper.
 pub const ARGUMENT: &str = "run-helper";
 
 /// The variables of a command's environment, in the order of [`Order::values`].
-pub(super) const VARIABLES: [&str; 8] =
-    ["SPA_ACCESS", "SPA_USER", "SPA_SOURCE", "SPA_KNOCKER", "SPA_PORTS", "SPA_FORWARDS", "SPA_TIMEOUT", "SPA_COMMAND"];
+pub(super) const VARIABLES: [&str; 10] = [
+    "SPA_ACCESS",
+    "SPA_USER",
+    "SPA_SOURCE",
+    "SPA_KNOCKER",
+    "SPA_PORTS",
+    "SPA_FORWARDS",
+    "SPA_TIMEOUT",
+    "SPA_COMMAND",
+    "SPA_EVENT",
+    "SPA_REASON",
+];
 
 /// Where a script finds its programs.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -60,6 +71,8 @@ pub(super) struct Order {
     pub(super) row: usize,
     /// What the variables hold.
     pub(super) values: [String; VARIABLES.len()],
+    /// Whether it waits for its turn where many run, instead of being refused.
+    pub(super) waits: bool,
 }
 
 /// Serves the daemon at the other end of standard input until that is closed; then kills what still runs.
@@ -83,6 +96,7 @@ pub fn serve() -> Result<(), String> {
     }
     set_no_new_privs(true).map_err(|error| format!("no_new_privs: {error}"))?;
     let mut running = Running::new(Duration::from_secs(COMMAND_TIME));
+    let mut waiting = VecDeque::new();
     loop {
         let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
         match poll(&mut fds, (!running.jobs.is_empty()).then_some(&TICK)) {
@@ -91,10 +105,22 @@ pub fn serve() -> Result<(), String> {
         }
         let [socket_now] = fds;
         running.tend(since_boot());
+        while running.jobs.len() < CLOSINGS_RUNNING_MAX
+            && let Some(order) = waiting.pop_front()
+        {
+            follow(&order, &rows, &mut running);
+        }
         if socket_now.revents().is_empty() {
             continue;
         }
         match receive(socket)? {
+            Some(Message::Run(order)) if order.waits && running.jobs.len() >= CLOSINGS_RUNNING_MAX => {
+                if waiting.len() < CLOSINGS_MAX {
+                    waiting.push_back(order);
+                } else {
+                    log::warn!("{} does not run: {CLOSINGS_MAX} are waiting", what(&order, &rows));
+                }
+            }
             Some(Message::Run(order)) => follow(&order, &rows, &mut running),
             Some(_) => return Err("the table of commands cannot change any more".to_owned()),
             None => return Ok(()),
@@ -115,13 +141,21 @@ fn receive(socket: BorrowedFd<'_>) -> Result<Option<Message>, String> {
     serde_json::from_slice(bytes).map(Some).map_err(|error| format!("not a message: {error}"))
 }
 
+/// The command that the order points at, for people.
+fn what(order: &Order, rows: &[Row]) -> String {
+    match rows.get(order.row) {
+        Some(row) => format!("command {} of {}", row.name, row.stanza),
+        None => format!("command {}", order.row),
+    }
+}
+
 /// Runs what the order points at, or says why not.
 fn follow(order: &Order, rows: &[Row], running: &mut Running) {
+    let what = what(order, rows);
     let Some(row) = rows.get(order.row) else {
-        log::warn!("helper: there is no command {}", order.row);
+        log::warn!("helper: there is no {what}");
         return;
     };
-    let what = format!("command {} of {}", row.name, row.stanza);
     let mut command = Command::new(&row.program);
     // With the user, std also clears the supplementary groups.
     command.args(&row.arguments).uid(row.uid).gid(row.gid).current_dir("/").env_clear().env("PATH", PATH);

@@ -3,8 +3,10 @@
 mod answer;
 pub mod boot;
 pub mod clock;
+mod closing;
 mod door;
 mod ears;
+mod facts;
 pub mod files;
 pub mod helper;
 pub mod journal;

@@ -1,18 +1,20 @@
 //! The daemon's end of the helper: its start with the table of commands, and orders that never wait.
 
-use std::net::IpAddr;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
 
+use super::facts::{Facts, Occasion};
 use super::helper::{ARGUMENT, Message, Order, Row};
 use super::privileges::numbers_of;
-use crate::access::{Forward, Grant, Run};
 use crate::config::{self, Config};
 use crate::limits::HELPER_MESSAGE_MAX;
+
+/// What people read of a helper that has ended.
+pub(super) const ENDED: &str = "the helper process has ended: no command runs until the service is restarted";
 
 /// The helper process, as the daemon holds it. It ends when this is dropped.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) struct Helper {
     child: Child,
     /// Stanza and name of each row of the helper's table.
     rows: Vec<(String, String)>,
+    /// Whether it has hung up: nothing of it can be awaited any more.
+    ended: bool,
 }
 
 /// What of a configuration the helper knows: stanza, commands, user.
@@ -75,7 +79,7 @@ impl Helper {
             .process_group(0)
             .spawn()
             .map_err(|error| format!("the helper process does not start: {error}"))?;
-        let mut this = Self { socket, child, rows: Vec::new() };
+        let mut this = Self { socket, child, rows: Vec::new(), ended: false };
         for (stanza, commands, user) in known {
             let (uid, gid) = numbers_of(user).ok_or("a user is gone")?;
             for command in commands {
@@ -96,26 +100,30 @@ impl Helper {
         Ok(Some(this))
     }
 
-    /// Has the grant's command run, without waiting for anything.
+    /// Has a stanza's command run, without waiting for anything.
     ///
     /// # Errors
     /// One line: the helper is busy or gone.
-    pub(super) fn order(&mut self, grant: &Grant, run: &Run, user: &str, knocker: IpAddr) -> Result<(), String> {
-        let is_it = |(stanza, name): &(String, String)| **stanza == *grant.access && *name == run.name;
+    pub(super) fn order(&mut self, facts: &Facts, command: &str, occasion: Occasion) -> Result<(), String> {
+        let is_it = |(stanza, name): &(String, String)| **stanza == *facts.access && *name == command;
         let row = self.rows.iter().position(is_it).ok_or("the helper does not know the command")?;
-        let ports: Vec<_> = grant.openings.iter().map(|opening| opening.port.to_string()).collect();
-        let forwards: Vec<_> = grant.forwards.iter().map(way).collect();
-        let values = [
-            grant.access.to_string(),
-            user.to_owned(),
-            run.source.to_string(),
-            knocker.to_string(),
-            ports.join(" "),
-            forwards.join(" "),
-            grant.timeout.to_string(),
-            run.name.clone(),
-        ];
-        self.tell(&Message::Run(Order { row, values }), SendFlags::DONTWAIT)
+        let (values, waits) = (facts.values(command, occasion), matches!(occasion, Occasion::Close(_)));
+        self.tell(&Message::Run(Order { row, values, waits }), SendFlags::DONTWAIT)
+    }
+
+    /// What hangs up when the helper ends; absent after that.
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        (!self.ended).then(|| self.socket.as_fd())
+    }
+
+    /// Takes note that the helper has hung up.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Whether it has hung up.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     fn tell(&mut self, message: &Message, flags: SendFlags) -> Result<(), String> {
@@ -132,12 +140,6 @@ impl Helper {
             },
         }
     }
-}
-
-/// A way as `list forward` writes it.
-fn way(forward: &Forward) -> String {
-    let port = forward.outside.map_or(forward.to.port(), std::num::NonZeroU16::get);
-    format!("{}/{port}={}", forward.proto, forward.to)
 }
 
 #[cfg(test)]

@@ -183,7 +183,7 @@ impl Report {
 }
 
 /// For whom a grant is; all its doors and ways have the same source.
-fn source(grant: &Grant) -> String {
+pub(super) fn source(grant: &Grant) -> String {
     let opening = grant.openings.first().map(|opening| opening.source.to_string());
     let forward = grant.forwards.first().map(|forward| forward.source.to_string());
     let run = grant.command.as_ref().map(|run| run.source.to_string());

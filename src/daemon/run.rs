@@ -84,7 +84,8 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
         store.honoured(since_boot());
     }
     let routes = Routes::open(devices).map_err(|error| format!("routes: {error}"))?;
-    let door = Door::new(engine, store, firewall, helper, routes, awaited(&config, devices));
+    let mut door = Door::new(engine, store, firewall, helper, routes, awaited(&config, devices));
+    door.configure(&config);
     let mut daemon = Daemon {
         config,
         path: options.config.clone(),
@@ -159,6 +160,9 @@ fn watch(daemon: &mut Daemon, signals: &mut Signals, mut control: Option<&mut Co
         let captured = daemon.ears.listen(&mut daemon.door);
         let accepted = daemon.accept(ready.listener);
         daemon.door.mind_the_firewall(ready.firewall);
+        if ready.helper {
+            daemon.door.lose_helper();
+        }
         if ready.hangup {
             signals.take_hangup();
             // What came of it is logged.
@@ -187,6 +191,7 @@ struct Ready {
     hangup: bool,
     firewall: bool,
     listener: bool,
+    helper: bool,
     control: bool,
 }
 
@@ -198,6 +203,10 @@ fn wait(signals: &Signals, daemon: &Daemon, control: Option<&Control>) -> Result
     let readable = fixed.into_iter().chain(listener.into_iter().flat_map(Listener::fds)).chain(daemon.ears.fds());
     let mut fds: Vec<PollFd<'_>> = readable.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
     let own = fds.len();
+    // That somebody has hung up needs no asking.
+    let helper = door.helper.as_ref().and_then(Helper::fd);
+    fds.extend(helper.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::empty())));
+    let asked = fds.len();
     fds.extend(control.into_iter().flat_map(Control::poll_fds));
     let due = daemon
         .ears
@@ -205,6 +214,7 @@ fn wait(signals: &Signals, daemon: &Daemon, control: Option<&Control>) -> Result
         .into_iter()
         .chain(door.store.state_due())
         .chain(door.report.summary_due())
+        .chain(door.closing.due())
         .chain(listener.and_then(Listener::due))
         .chain(control.and_then(Control::due))
         .min()
@@ -222,6 +232,7 @@ fn wait(signals: &Signals, daemon: &Daemon, control: Option<&Control>) -> Result
         hangup: readable(1),
         firewall: readable(2),
         listener: (fixed.len()..).take(heard).any(readable),
-        control: fds.iter().skip(own).any(woke),
+        helper: (own..asked).any(readable),
+        control: fds.iter().skip(asked).any(woke),
     })
 }

@@ -62,6 +62,16 @@ impl Living {
         self.elements.range(key..).next().filter(|(found, _)| found.bare() == key)
     }
 
+    /// When the last of what this element opened ends, whoever granted it; a range may have been cut into pieces.
+    pub(super) fn until(&self, element: &Element) -> Option<Duration> {
+        if !element.set.is_interval() {
+            return self.elements.get(element).map(|life| life.expiry);
+        }
+        let pieces = self.same_door(element);
+        let pieces = pieces.filter(|(found, _)| found.first <= element.last && element.first <= found.last);
+        pieces.map(|(_, life)| life.expiry).max()
+    }
+
     /// Takes over an element that is in the kernel.
     pub(super) fn adopt(&mut self, element: Element, life: Life) {
         if let Some(other) = self.same_key(&element).map(|(other, _)| *other) {
@@ -292,6 +302,26 @@ mod tests {
             listed(&living),
             ["192.0.2.0-192.0.2.127 60", "192.0.2.16-192.0.2.31 90", "192.0.2.128-192.0.2.255 30"]
         );
+    }
+
+    #[test]
+    fn an_element_ends_with_the_last_of_its_pieces() {
+        let mut living = Living::default();
+        let until = |living: &Living, source| living.until(&element(source)).map(|end| (end - NOW).as_secs());
+        grant(&mut living, "192.0.2.1", 30, NOW);
+        grant(&mut living, "192.0.2.0/24", 20, NOW);
+        grant(&mut living, "192.0.2.16/28", 60, NOW);
+        for (source, end) in [
+            ("192.0.2.1", Some(30)),
+            ("192.0.2.2", None),
+            ("192.0.2.0/24", Some(60)),
+            ("192.0.2.0/28", Some(20)),
+            ("192.0.2.16/28", Some(60)),
+            ("192.0.3.0/24", None),
+            ("2001:db8::/32", None),
+        ] {
+            assert_eq!(until(&living, source), end, "{source}");
+        }
     }
 
     #[test]

@@ -203,6 +203,21 @@ impl Firewall {
         })
     }
 
+    /// When the last of what these elements opened ends, as far as is known and whoever granted it, a time of
+    /// `CLOCK_BOOTTIME`: [`Duration::MAX`] where somebody took its timeout away, `None` where nothing of it lives.
+    #[must_use]
+    pub fn until(&self, elements: &[Element]) -> Option<Duration> {
+        elements.iter().filter_map(|element| self.living.until(element)).max()
+    }
+
+    /// Takes over what lives in these sets; what is no longer there is not forgotten. `now` is `CLOCK_BOOTTIME`.
+    ///
+    /// # Errors
+    /// The kernel's errors.
+    pub fn ask(&mut self, sets: impl IntoIterator<Item = Set>, now: Duration) -> Result<(), FirewallError> {
+        sets.into_iter().try_for_each(|set| self.adopt_set(set, now))
+    }
+
     /// The socket that is readable when [`Firewall::on_events`] has something to do.
     #[must_use]
     pub fn event_fd(&self) -> BorrowedFd<'_> {

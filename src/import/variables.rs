@@ -24,9 +24,13 @@ use Fate::{Changed, Honoured, Noted, Refused, RefusedIfYes, RefusedUnless, Silen
 const COMMANDS: &str = "fwknop's clients could run anything; name each command: `list command 'NAME=PROGRAM ARG...'`";
 const ANY_HOST: &str = "becomes `allow_nat`: the host must be in a network behind the router, or in `nat_target`";
 const OWN: &str = "becomes `allow_local_nat`: the address must be one of the router's own";
-const ON_OPEN: &str = "its words reached a shell; name the command, `list command 'NAME=PROGRAM ARG...'` and \
-                       `option on_open 'NAME'`: it finds the grant in its environment";
-const ON_CLOSE: &str = "nothing runs when access closes; a command of `option on_open` knows SPA_TIMEOUT";
+const ON_OPEN: &str = "it ran in place of a grant, its words filled in from the packet; name a command, `list command \
+                       'NAME=PROGRAM ARG...'`, for `option on_open 'NAME'` and `option on_close 'NAME'`, which run after \
+                       a grant of `list open` and at its end: docs/migrating-from-fwknop.md names the values in their environment";
+const ON_CLOSE: &str = "as CMD_CYCLE_OPEN: name a command, `list command 'NAME=PROGRAM ARG...'`, for \
+                        `option on_close 'NAME'`; leave the option out for NONE";
+const CYCLE_TIMER: &str = "`option on_close` runs at the end of the grant: its time is `timeout`, or what the client \
+                           asks for up to `max_timeout`";
 pub(super) const GPG: &str = "GPG is not supported by this daemon; use KEY_BASE64 and HMAC_KEY_BASE64";
 pub(super) const PERL: &str = "this is an option of the old Perl fwknop; remove it";
 const NO_COMMANDS: &str = "has no meaning without commands";
@@ -78,7 +82,7 @@ pub(super) const ACCESS: &[(&str, Fate)] = &[
     ("CMD_SUDO_EXEC_GROUP", Noted(NO_COMMANDS)),
     ("CMD_CYCLE_OPEN", Refused(ON_OPEN)),
     ("CMD_CYCLE_CLOSE", Refused(ON_CLOSE)),
-    ("CMD_CYCLE_TIMER", Refused(ON_CLOSE)),
+    ("CMD_CYCLE_TIMER", Refused(CYCLE_TIMER)),
     ("GPG_HOME_DIR", Refused(GPG)),
     ("GPG_EXE", Refused(GPG)),
     ("GPG_DECRYPT_ID", Refused(GPG)),

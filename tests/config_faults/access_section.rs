@@ -49,7 +49,7 @@ fn faults_of_an_access_section() {
         ("list command 'say=/bin/echo \"a b\"'", "command", "quotes"),
         ("option command_user 'no body'", "command_user", "no name of a user"),
         ("option on_open 'hook'", "on_open", "no command of this name"),
-        ("option on_close 'hook'", "on_close", "not yet"),
+        ("option on_close 'hook'", "on_close", "no command of this name"),
     ] {
         demand(&keyed(line), Some(10), Some(option), fragment);
     }

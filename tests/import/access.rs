@@ -86,9 +86,9 @@ fn masks_become_lengths() {
 fn what_cannot_be_honoured_is_named() {
     for (lines, variable, fragment) in [
         ("ENABLE_CMD_EXEC y", "ENABLE_CMD_EXEC", "name each command"),
-        ("CMD_CYCLE_OPEN /bin/true $SRC", "CMD_CYCLE_OPEN", "name the command"),
-        ("CMD_CYCLE_CLOSE NONE", "CMD_CYCLE_CLOSE", "nothing runs"),
-        ("CMD_CYCLE_TIMER 20", "CMD_CYCLE_TIMER", "nothing runs"),
+        ("CMD_CYCLE_OPEN /bin/true $SRC", "CMD_CYCLE_OPEN", "option on_close"),
+        ("CMD_CYCLE_CLOSE NONE", "CMD_CYCLE_CLOSE", "option on_close"),
+        ("CMD_CYCLE_TIMER 20", "CMD_CYCLE_TIMER", "`timeout`"),
         ("ENABLE_CMD_SUDO_EXEC Y", "ENABLE_CMD_SUDO_EXEC", "no sudo"),
         (
             "ENCRYPTION_MODE Asymmetric",
