@@ -1,4 +1,4 @@
-//! The daemon: one process, one thread, one poll; everything that touches a clock, a file or a descriptor.
+//! The daemon: one poll that everything passes through, and all that touches a clock, a file or a descriptor.
 
 mod answer;
 pub mod boot;
@@ -19,6 +19,7 @@ pub mod privileges;
 mod reload;
 pub mod report;
 pub mod run;
+mod scribe;
 pub mod signals;
 pub mod state;
 pub mod store;

@@ -80,6 +80,7 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
     let mut engine = Engine::new(&config, found.memory);
     engine.settle(wall());
     let mut store = Store::open(options.places.clone(), &engine);
+    store.write_elsewhere();
     if found.unsaved {
         store.honoured(since_boot());
     }

@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::boot;
 use super::files::{make_private_directory, open_own};
 use super::journal::{self, Journal};
+use super::scribe::{Office, Scribe};
 use super::state::{self, State};
 use crate::engine::{Engine, Memory};
 use crate::replay::Entry;
@@ -140,7 +141,16 @@ pub struct Store {
     places: Places,
     journal: Option<Journal>,
     state_due: Option<Duration>,
-    state_failed: bool,
+    writer: Writer,
+}
+
+/// Who writes the state file.
+#[derive(Debug)]
+enum Writer {
+    /// The caller waits for the disk.
+    Here(Scribe),
+    /// Nobody waits.
+    Elsewhere(Office),
 }
 
 impl Store {
@@ -148,11 +158,20 @@ impl Store {
     /// before it succeeds.
     #[must_use]
     pub fn open(places: Places, engine: &Engine) -> Self {
-        let mut store = Self { places, journal: None, state_due: None, state_failed: false };
+        let writer = Writer::Here(Scribe::new(places.state_file()));
+        let mut store = Self { places, journal: None, state_due: None, writer };
         if let Err(line) = store.renew(engine) {
             log::warn!("{line}; no knock is honoured until it can be written");
         }
         store
+    }
+
+    /// From now on the state file is written while the daemon goes on; the thread keeps the rights of this moment.
+    pub fn write_elsewhere(&mut self) {
+        match Office::open(Scribe::new(self.places.state_file())) {
+            Ok(office) => self.writer = Writer::Elsewhere(office),
+            Err(error) => log::warn!("no thread for the state file: {error}; knocks wait while it is written"),
+        }
     }
 
     /// Whether knocks can be put into the journal, as far as is known.
@@ -196,8 +215,8 @@ impl Store {
         self.state_due
     }
 
-    /// Writes the state file where it is due, or at once where `now` is absent. A failure is warned of once; the
-    /// next honoured knock tries again.
+    /// Writes the state file where it is due, or without regard to that where `now` is absent. A failure is warned of
+    /// once; the next honoured knock tries again.
     pub fn save(&mut self, now: Option<Duration>, engine: &Engine) {
         let Some(due) = self.state_due else { return };
         if now.is_some_and(|now| now < due) {
@@ -210,18 +229,10 @@ impl Store {
         }
         let (journal, knocks) = self.journal.as_ref().map_or(("", 0), Journal::position);
         let (clock_floor, newest) = engine.floors();
-        let path = self.places.state_file();
-        match State::new(clock_floor, newest, journal.to_owned(), knocks).write(&path) {
-            Ok(()) => self.state_failed = false,
-            Err(error) if !self.state_failed => {
-                self.state_failed = true;
-                log::warn!(
-                    "{}: {error}; grants go on, but after a reboot a knock made shortly before it could be played \
-                     again for max_age seconds",
-                    path.display()
-                );
-            }
-            Err(_) => {}
+        let state = State::new(clock_floor, newest, journal.to_owned(), knocks);
+        match &mut self.writer {
+            Writer::Here(scribe) => scribe.write(&state),
+            Writer::Elsewhere(office) => office.write(state),
         }
     }
 
