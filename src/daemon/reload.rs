@@ -58,6 +58,7 @@ impl Daemon {
         let routes = Routes::open(&devices).map_err(|error| vec![format!("routes: {error}")])?;
         // What was captured before is judged by what held then.
         self.ears.change(&devices, &config.main, &mut self.door).map_err(|error| vec![error.to_string()])?;
+        self.door.forget_lookups("the configuration was read again meanwhile; knock again");
         let memory = carry_over(self.door.engine.memory(), &self.config, &config);
         self.door.engine = Engine::new(&config, memory);
         self.door.routes = routes;
@@ -91,7 +92,7 @@ fn needs_restart(old: &Config, new: &Config, devices_count: bool) -> Result<(), 
         return Err("option tcp_listen");
     }
     if !is_same(old, new) {
-        return Err("list command or option command_user");
+        return Err("list command, option command_user, or whether any stanza has option nat_dns '1',");
     }
     if new.main.firewall == FirewallMode::Standalone {
         if old.main.protect != new.main.protect {

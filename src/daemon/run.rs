@@ -157,6 +157,7 @@ fn watch(daemon: &mut Daemon, signals: &mut Signals, mut control: Option<&mut Co
         daemon.door.tick();
         let captured = daemon.ears.listen(&mut daemon.door);
         let accepted = daemon.accept(ready.listener);
+        daemon.door.mind_the_lookups();
         daemon.door.mind_the_firewall(ready.firewall);
         if ready.hangup {
             signals.take_hangup();
@@ -195,6 +196,7 @@ fn wait(signals: &Signals, daemon: &Daemon, control: Option<&Control>) -> Result
     let fixed = [signals.stop(), signals.hangup(), door.firewall.event_fd()];
     let listener = daemon.listener.as_ref();
     let readable = fixed.into_iter().chain(listener.into_iter().flat_map(Listener::fds)).chain(daemon.ears.fds());
+    let readable = readable.chain(door.lookup_fd());
     let mut fds: Vec<PollFd<'_>> = readable.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
     let own = fds.len();
     fds.extend(control.into_iter().flat_map(Control::poll_fds));
@@ -204,6 +206,7 @@ fn wait(signals: &Signals, daemon: &Daemon, control: Option<&Control>) -> Result
         .into_iter()
         .chain(door.store.state_due())
         .chain(door.report.summary_due())
+        .chain(door.lookup_due())
         .chain(listener.and_then(Listener::due))
         .chain(control.and_then(Control::due))
         .min()
