@@ -180,3 +180,72 @@ fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    /// A program in the place of the one that looks names up.
+    fn script(text: &str) -> Command {
+        let mut program = Command::new("/bin/sh");
+        program.args(["-c", text]);
+        program
+    }
+
+    /// Tends until nothing runs, by a clock that stands still.
+    fn answers(lookups: &mut Lookups, now: Duration) -> Vec<(u32, Vec<IpAddr>)> {
+        let (start, mut answers) = (Instant::now(), Vec::new());
+        while !lookups.is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(10), "a look-up does not end");
+            lookups.tend(now, |id, found| answers.push((id, found)));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        answers
+    }
+
+    fn one(text: &str) -> Vec<IpAddr> {
+        let mut lookups = Lookups::new(Duration::from_secs(30));
+        lookups.start_program(&mut script(text), 7, "nas.lan", Duration::ZERO).unwrap();
+        let answers = answers(&mut lookups, Duration::from_secs(1));
+        assert_eq!(answers.len(), 1);
+        assert_eq!(answers[0].0, 7);
+        answers[0].1.clone()
+    }
+
+    #[test]
+    fn what_a_look_up_says_is_bounded_and_read_strictly() {
+        let both: [IpAddr; 2] = ["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
+        assert_eq!(one("printf '192.0.2.1\\n2001:db8::1\\n'"), both);
+        assert_eq!(one("read -r name; test \"$name\" = nas.lan && test -z \"$HOME\" && echo 192.0.2.1"), both[..1]);
+        for bad in ["exit 1", "echo nas.lan", "echo 192.0.2.1; echo '; id'", "printf '\\377'", "kill -9 $$"] {
+            assert!(one(bad).is_empty(), "{bad}");
+        }
+        assert!(one("while :; do echo 192.0.2.1; done").is_empty());
+        assert_eq!(one("for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17; do echo 192.0.2.1; done").len(), 16);
+    }
+
+    #[test]
+    fn so_many_run_and_not_for_ever() {
+        let mut lookups = Lookups::new(Duration::from_secs(5));
+        for id in 0..=u32::try_from(LOOKUPS_MAX).unwrap() {
+            let started = lookups.start_program(&mut script("exec sleep 600"), id, "nas.lan", Duration::ZERO);
+            assert_eq!(started.is_ok(), lookups.running.len() > usize::try_from(id).unwrap());
+        }
+        assert_eq!(lookups.fds().count(), LOOKUPS_MAX);
+        lookups.tend(Duration::from_secs(4), |id, _| panic!("{id} has had its time"));
+        let answers = answers(&mut lookups, Duration::from_secs(5));
+        assert!(answers.len() == LOOKUPS_MAX && answers.iter().all(|(_, found)| found.is_empty()));
+    }
+
+    #[test]
+    fn what_is_no_host_name_is_not_looked_up() {
+        let mut lookups = Lookups::new(Duration::from_secs(5));
+        for name in ["", "-h", "a b", "a;id", "$(id)", "a\nb", "10.1.1.5", "127.1", &"a.".repeat(130)] {
+            assert!(lookups.start(1, name, Duration::ZERO).is_err(), "{name:?}");
+            assert!(addresses_of(name).is_err(), "{name:?}");
+        }
+        assert!(lookups.is_empty());
+    }
+}

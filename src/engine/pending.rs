@@ -7,7 +7,7 @@ use super::{Clock, Engine, Listener, Verdict};
 use crate::access::{Grant, Judgement, Place, Surroundings, judge};
 use crate::capture::{Datagram, Transport};
 use crate::knock::fwknop::fields::Fields;
-use crate::knock::fwknop::message::Request;
+use crate::knock::fwknop::message::{Request, RequestKind};
 use crate::reason::Reason;
 use crate::replay::Entry;
 
@@ -30,6 +30,12 @@ impl Pending {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether the name is to be one of the router itself.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.claims.iter().any(|claim| matches!(claim.request.kind, RequestKind::LocalNat { .. }))
     }
 
     /// What the first stanza would grant, but that its forward leads to the unspecified address: for people.
