@@ -38,8 +38,13 @@ const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 pub(super) enum Message {
     /// One more command, before all orders.
     Row(Row),
-    /// The table is whole; what follows are orders.
-    Ready { log_level: String, syslog: bool, looks_up: bool },
+    /// The table is whole; what follows are orders, and names to look up where `looks_up` says so.
+    Ready {
+        log_level: String,
+        syslog: bool,
+        #[serde(default)]
+        looks_up: bool,
+    },
     /// Run a command.
     Run(Order),
     /// Look a host name up.

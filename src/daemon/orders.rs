@@ -45,14 +45,14 @@ fn known(config: &Config) -> Known<'_> {
     with.map(|access| (access.name.as_str(), access.commands.list.as_slice(), access.commands.user.as_str())).collect()
 }
 
-/// Whether host names are looked up for any stanza.
-fn looks_up(config: &Config) -> bool {
+/// Whether host names are looked up for any stanza: that, too, a helper is told at its start.
+pub(super) fn looks_up(config: &Config) -> bool {
     config.access.iter().any(|access| access.nat_dns)
 }
 
 /// Whether a helper of the one configuration also serves the other one.
 pub(super) fn is_same(old: &Config, new: &Config) -> bool {
-    known(old) == known(new) && looks_up(old) == looks_up(new)
+    known(old) == known(new)
 }
 
 /// A line for each stanza whose `command_user` this machine does not have.

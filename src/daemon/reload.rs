@@ -8,7 +8,7 @@ use rustix::process::geteuid;
 
 use super::door::awaited;
 use super::logger;
-use super::orders::is_same;
+use super::orders::{is_same, looks_up};
 use super::own::Routes;
 use super::run::Daemon;
 use crate::config::{self, Config, FirewallMode, Loaded};
@@ -92,7 +92,10 @@ fn needs_restart(old: &Config, new: &Config, devices_count: bool) -> Result<(), 
         return Err("option tcp_listen");
     }
     if !is_same(old, new) {
-        return Err("list command, option command_user, or whether any stanza has option nat_dns '1',");
+        return Err("list command or option command_user");
+    }
+    if looks_up(old) != looks_up(new) {
+        return Err("option nat_dns, the first or the last one that is on,");
     }
     if new.main.firewall == FirewallMode::Standalone {
         if old.main.protect != new.main.protect {

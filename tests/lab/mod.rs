@@ -25,6 +25,7 @@ pub(crate) mod daemon;
 pub(crate) mod disk;
 pub(crate) mod events;
 pub(crate) mod fw4;
+pub(crate) mod names;
 pub(crate) mod nft;
 pub(crate) mod wire;
 
