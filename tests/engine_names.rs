@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use common::{NOW, access, at, config, datagram, fields, keys};
 use spa_knockd::access::Place;
 use spa_knockd::config::{Access, Open};
-use spa_knockd::engine::{Engine, Memory, Verdict};
+use spa_knockd::engine::{Engine, Memory, Pending, Verdict};
 use spa_knockd::knock::fwknop::encode::encode_fresh;
 use spa_knockd::knock::fwknop::fields::MessageType;
 use spa_knockd::reason::Reason;
@@ -58,7 +58,7 @@ fn addresses(found: &[&str]) -> Vec<IpAddr> {
 }
 
 fn resolved(engine: &Engine, verdict: Verdict, found: &[&str]) -> Verdict {
-    let pending = verdict.awaits.expect("a knock that waits");
+    let pending = verdict.awaits.unwrap();
     engine.resolved(pending, &addresses(found), at(NOW), &place_of, &mut |_, _| {})
 }
 
@@ -72,7 +72,7 @@ fn judge(
 ) -> Result<String, Reason> {
     let mut engine = Engine::new(&config(vec![stanza("alice", change)]), Memory::default());
     let verdict = handle(&mut engine, between, &payload(message_type, message, NAME));
-    assert_eq!(verdict.awaits.as_ref().map(|pending| pending.name()), Some("nas.lan"), "{verdict:?}");
+    assert_eq!(verdict.awaits.as_ref().map(Pending::name), Some("nas.lan"), "{verdict:?}");
     assert_eq!(verdict.outcome, Err(Reason::NatUnresolved));
     let grant = resolved(&engine, verdict, found).outcome?;
     assert!(grant.openings.is_empty());
@@ -159,8 +159,8 @@ fn the_router_itself_may_have_a_name_where_that_is_allowed() {
 fn nobody_asks_for_a_name_unless_all_else_is_permitted() {
     type Change = fn(&mut Access);
     let ssh_only: Change = |access| access.open = Open::Ports(vec!["tcp/22".parse().unwrap()]);
-    for (change, message, reason) in [
-        ((|access| access.nat_dns = false) as Change, WANTED, Reason::NatName),
+    let cases: [(Change, &str, Reason); 10] = [
+        (|access| access.nat_dns = false, WANTED, Reason::NatName),
         (|access| access.allow_nat = false, WANTED, Reason::NatNotAllowed),
         (ssh_only, WANTED, Reason::PortNotAllowed),
         (ssh_only, "203.0.113.21,tcp/22,tcp/80", Reason::PortNotAllowed),
@@ -177,7 +177,8 @@ fn nobody_asks_for_a_name_unless_all_else_is_permitted() {
             WANTED,
             Reason::PortNotAllowed,
         ),
-    ] {
+    ];
+    for (change, message, reason) in cases {
         assert_eq!(refused(change, MessageType::NatAccess, message), reason, "{message}");
     }
 }

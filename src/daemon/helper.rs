@@ -114,7 +114,7 @@ pub fn serve() -> Result<(), String> {
         }
         let is_told = fds.first().is_some_and(|socket| !socket.revents().is_empty());
         running.tend(since_boot());
-        lookups.tend(since_boot(), |id, addresses| answer(socket, Answer { id, addresses }));
+        lookups.tend(since_boot(), |id, addresses| answer(socket, &Answer { id, addresses }));
         if !is_told {
             continue;
         }
@@ -123,7 +123,7 @@ pub fn serve() -> Result<(), String> {
             Some(Message::Look { id, name }) if looks_up => {
                 if let Err(why) = lookups.start(id, &name, since_boot()) {
                     log::warn!("a name is not looked up: {why}");
-                    answer(socket, Answer { id, addresses: Vec::new() });
+                    answer(socket, &Answer { id, addresses: Vec::new() });
                 }
             }
             Some(Message::Look { .. }) => return Err("no stanza has names looked up".to_owned()),
@@ -147,8 +147,8 @@ fn receive(socket: BorrowedFd<'_>) -> Result<Option<Message>, String> {
 }
 
 /// Tells the daemon; one that does not listen has stopped waiting, or will.
-fn answer(socket: BorrowedFd<'_>, answer: Answer) {
-    if let Ok(bytes) = serde_json::to_vec(&answer) {
+fn answer(socket: BorrowedFd<'_>, answer: &Answer) {
+    if let Ok(bytes) = serde_json::to_vec(answer) {
         let _ = send(socket, &bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     }
 }
