@@ -105,12 +105,13 @@ impl Lookups {
         program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = program.spawn().map_err(|error| error.to_string())?;
         let told = match (child.stdin.take(), child.stdout.take()) {
-            // A pipe takes more than any name at once.
-            (Some(mut stdin), Some(answers)) => stdin
-                .write_all(name.as_bytes())
-                .and_then(|()| Ok(fcntl_setfl(&answers, fcntl_getfl(&answers)? | OFlags::NONBLOCK)?))
-                .map(|()| answers)
-                .map_err(|error| error.to_string()),
+            (Some(mut stdin), Some(answers)) => {
+                // A pipe takes any name whole. Who has ended already does not take it, and is heard as one that has
+                // found nothing.
+                let _ = stdin.write_all(name.as_bytes());
+                let flags = fcntl_getfl(&answers).and_then(|flags| fcntl_setfl(&answers, flags | OFlags::NONBLOCK));
+                flags.map(|()| answers).map_err(|error| error.to_string())
+            }
             _ => Err("the look-up cannot be heard".to_owned()),
         };
         match told {
