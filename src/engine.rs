@@ -2,13 +2,15 @@
 //!
 //! It touches no socket, no clock and no file. What must outlive the process is handed over as [`Memory`].
 
+mod pending;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::access::{Grant, Place, Surroundings, judge};
+use crate::access::{Grant, Judgement, Place, Surroundings, judge};
 use crate::capture::{Datagram, Transport};
 
 use crate::config::{Access, Config};
@@ -19,6 +21,9 @@ use crate::knock::fwknop::verify::{Opened, Sealed, Verifier};
 use crate::limits::{PACKET_MAX, STANZAS_MAX};
 use crate::reason::Reason;
 use crate::replay::{Entry, ReplayMemory};
+
+pub use pending::Pending;
+use pending::{Claim, Claims};
 
 /// When the program was made, in Unix seconds: a clock that stands before it is not set.
 pub const BUILD_EPOCH: u64 = parse_decimal(env!("SPA_KNOCKD_BUILD_EPOCH"));
@@ -88,6 +93,9 @@ pub struct Verdict {
     pub fields: Option<Fields>,
     /// What has to be in the journal before anything opens.
     pub entry: Option<Entry>,
+    /// What waits for the address of a host name: the outcome is not final then, and reads as the refusal that it
+    /// becomes unless [`Engine::resolved`] finds a better one.
+    pub awaits: Option<Pending>,
 }
 
 /// Hears of each stanza that was asked, and what it said.
@@ -125,6 +133,8 @@ impl fmt::Debug for Engine {
 struct Attempt {
     fields: Option<Fields>,
     outcome: Result<Grant, Reason>,
+    /// What it would grant as soon as a name has an address; the outcome is a refusal then.
+    claim: Option<Claim>,
 }
 
 impl Engine {
@@ -260,7 +270,7 @@ impl Engine {
         place_of: &dyn Fn(IpAddr) -> Place,
         each: &mut Listener<'_>,
     ) -> Verdict {
-        let mut verdict = Verdict { outcome: Err(Reason::Size), access: None, fields: None, entry: None };
+        let mut verdict = Verdict { outcome: Err(Reason::Size), access: None, fields: None, entry: None, awaits: None };
         let mut room;
         let (mut payload, mut forwarded_for) = (datagram.payload, None);
         if let Some(http) = self.http
@@ -286,11 +296,13 @@ impl Engine {
         self.settle(clock);
         let surroundings = Surroundings { max_timeout: self.max_timeout, forwarded_for, place_of };
         let mut furthest = None;
+        let mut claims = Claims::default();
         for index in 0..self.stanzas.len() {
             let attempt = self.consider(index, &text, datagram, clock, &surroundings, &mut verdict.entry);
             let Some(stanza) = self.stanzas.get(index) else { break };
             let reason = attempt.outcome.as_ref().err().copied();
             each(&stanza.name, reason.map_or(Ok(()), Err));
+            claims.extend(attempt.claim);
             let stage = reason.map(Reason::stage);
             if reason.is_none() || furthest.is_none_or(|best| stage > best) {
                 furthest = Some(stage);
@@ -299,9 +311,10 @@ impl Engine {
                 verdict.outcome = attempt.outcome;
             }
             if reason.is_none() {
-                break;
+                return verdict;
             }
         }
+        claims.wait(&mut verdict, datagram, forwarded_for);
         verdict
     }
 
@@ -328,7 +341,7 @@ impl Engine {
         surroundings: &Surroundings<'_>,
         remembered: &mut Option<Entry>,
     ) -> Attempt {
-        let refuse = |reason| Attempt { fields: None, outcome: Err(reason) };
+        let refuse = |reason| Attempt { fields: None, outcome: Err(reason), claim: None };
         let plausible = self.is_plausible(clock);
         let Some(stanza) = self.stanzas.get_mut(index) else {
             return refuse(Reason::Source);
@@ -352,14 +365,22 @@ impl Engine {
                 self.replay.remember(entry)
             }),
         };
-        let outcome = outcome.and_then(|()| {
+        let judgement = outcome.and_then(|()| {
             *remembered = Some(entry);
             if self.max_age == 0 {
                 stanza.newest = stanza.newest.max(entry.timestamp);
             }
             judge(&stanza.access, &stanza.name, &opened.fields, &opened.request, datagram, surroundings)
         });
-        Attempt { fields: Some(opened.fields), outcome }
+        let Opened { fields, request, .. } = opened;
+        match judgement {
+            Ok(Judgement::Awaits(like)) => {
+                let claim = Claim { fields: fields.clone(), request, like };
+                Attempt { fields: Some(fields), outcome: Err(Reason::NatUnresolved), claim: Some(claim) }
+            }
+            Ok(Judgement::Grant(grant)) => Attempt { fields: Some(fields), outcome: Ok(grant), claim: None },
+            Err(reason) => Attempt { fields: Some(fields), outcome: Err(reason), claim: None },
+        }
     }
 }
 

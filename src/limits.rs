@@ -102,6 +102,18 @@ pub const RUNNING_MAX: usize = 8;
 /// Seconds that a command may run before it is killed with all that it started.
 pub const COMMAND_TIME: u64 = 30;
 
+/// Knocks that wait for the address of a name, and look-ups that run, at once; one more is refused.
+pub const LOOKUPS_MAX: usize = 8;
+
+/// Seconds that the look-up of a name may take before it is killed.
+pub const LOOKUP_TIME: u64 = 5;
+
+/// Addresses of one name that are looked at; further ones are left out.
+pub const ADDRESSES_MAX: usize = 16;
+
+/// Longest host name, in characters (RFC 1035, section 2.3.4, without the dot at the end).
+pub const HOST_NAME_MAX: usize = 253;
+
 /// IPv6 extension headers that are walked before a packet is refused.
 pub const EXTENSION_HEADERS_MAX: usize = 8;
 

@@ -132,8 +132,12 @@ reasons! {
     PortRestricted = "port_restricted", Policy;
     /// The knock asks for a port that is not in the stanza's `open` list.
     PortNotAllowed = "port_not_allowed", Policy;
-    /// The NAT request names a host; names are not resolved by this version: knock with the host's address.
+    /// The NAT request names a host, and the stanza does not let names be looked up: knock with the host's address, or
+    /// set `nat_dns` to 1.
     NatName = "nat_name", Policy;
+    /// The host name of the NAT request has no address: the router's resolver does not know it or did not answer in
+    /// time, or too many look-ups were under way.
+    NatUnresolved = "nat_unresolved", Policy;
     /// The NAT request leads to where it may not: to an address outside `nat_target` (by default the networks behind
     /// the router), to the router itself, or to a loopback, link-local, multicast or broadcast address. A redirect on
     /// the router itself must lead to one of its own addresses.

@@ -118,7 +118,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!((alice.require_source_address, alice.match_destination), (true, false));
     assert_eq!((alice.require_username.as_deref(), alice.expires, alice.restrict.len()), (None, None, 0));
     assert_eq!((alice.forward.len(), alice.nat_target.len(), alice.snat), (0, 0, None));
-    assert!(!(alice.allow_nat || alice.allow_local_nat || alice.forward_all || alice.disable_dnat));
+    assert!(!(alice.allow_nat || alice.allow_local_nat || alice.nat_dns || alice.forward_all || alice.disable_dnat));
     assert_eq!(alice.commands, Commands::default());
     assert_eq!(alice.commands.user, "nobody");
     assert_eq!((alice.keys.len(), alice.keys[0].mode.name()), (1, "cbc"));

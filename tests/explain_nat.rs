@@ -24,6 +24,10 @@ impl Drop for Folder {
 
 /// What is said of one NAT request to a stanza with these lines.
 fn explain(name: &str, lines: &str, source: &str, message: &str, nat: &str, json: bool) -> String {
+    explain_with(&[], name, lines, source, message, nat, json)
+}
+
+fn explain_with(words: &[&str], name: &str, lines: &str, source: &str, message: &str, nat: &str, json: bool) -> String {
     let folder = Folder(std::env::temp_dir().join(format!("spa-explain-nat-{name}-{}", std::process::id())));
     fs::create_dir_all(&folder.0).unwrap();
     let keys = keys(7);
@@ -41,7 +45,7 @@ fn explain(name: &str, lines: &str, source: &str, message: &str, nat: &str, json
     fs::write(folder.0.join("knock"), encode_fresh(&fields, &keys).unwrap().as_bytes()).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_spa-knockd"));
     program.current_dir(&folder.0).args(["explain", "--config", "config", "--src", source]);
-    program.args(["--now", &NOW.to_string()]).args(json.then_some("--json")).arg("knock");
+    program.args(["--now", &NOW.to_string()]).args(json.then_some("--json")).args(words).arg("knock");
     let out = program.output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).unwrap()
@@ -100,4 +104,41 @@ fn only_private_addresses_count_as_behind() {
     }
     let lines = format!("{ALLOW}\tlist nat_target '192.0.2.0/24'\n");
     assert_eq!(grants("listed", &lines, SOURCE, MESSAGE, "192.0.2.80,22")[0]["to"], "192.0.2.80:22");
+}
+
+#[test]
+fn a_name_stands_where_its_address_would() {
+    let lines = format!("{ALLOW}\toption nat_dns '1'\n\toption snat 'masquerade'\n");
+    let (dnat, forward) =
+        (grant("dnat", SOURCE, Some(2222), "nas.lan:22"), grant("forward", SOURCE, Some(22), "nas.lan:22"));
+    let snat = grant("snat", SOURCE, Some(22), "masquerade");
+    let said = explain("named", &lines, SOURCE, MESSAGE, "nas.lan,22", true);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (&said["verdict"], &said["awaits"], &said["reason"]),
+        (&json!("grant"), &json!("nas.lan"), &Value::Null)
+    );
+    assert_eq!(said["stanzas"], json!([{"access": "alice", "reason": null}]));
+    assert_eq!(said["grants"], json!([dnat, forward, snat]));
+    let lines = format!("{lines}\toption forward_all '1'\n");
+    let said = explain("named-text", &lines, SOURCE, MESSAGE, "nas.lan,22", false);
+    for line in [
+        "knock: grant by alice\n",
+        "  if the address of nas.lan, which --resolve looks up, is permitted\n",
+        "  203.0.113.21 may reach everything at nas.lan for 30 s\n",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert_eq!(grants("addressed", ALLOW, SOURCE, MESSAGE, "192.168.1.10,22")[0]["to"], TO);
+}
+
+#[test]
+fn a_name_is_looked_up_where_that_is_asked_for() {
+    let lines = format!("{ALLOW}\toption nat_dns '1'\n");
+    // The only name that needs no network: it stands for loopback, where no knock may lead.
+    let said = explain_with(&["--resolve"], "resolved", &lines, SOURCE, MESSAGE, "localhost,22", true);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&said["verdict"], &said["reason"]), (&json!("refuse"), &json!("nat_target")), "{said}");
+    assert_eq!((&said["awaits"], &said["grants"]), (&Value::Null, &json!([])));
+    assert_eq!(said["stanzas"], json!([{"access": "alice", "reason": "nat_target"}]));
 }

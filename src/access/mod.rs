@@ -132,6 +132,16 @@ impl fmt::Debug for Surroundings<'_> {
     }
 }
 
+/// What a stanza has for a knock that offends none of its rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// All that it asks for.
+    Grant(Grant),
+    /// The same as soon as the request's host name has an address, and that address is permitted: until then the
+    /// forward leads to the unspecified address, so nothing of it may be opened.
+    Awaits(Grant),
+}
+
 /// Judges a genuine, fresh knock by its stanza.
 ///
 /// # Errors
@@ -143,7 +153,7 @@ pub fn judge(
     request: &Request,
     datagram: &Datagram<'_>,
     surroundings: &Surroundings<'_>,
-) -> Result<Grant, Reason> {
+) -> Result<Judgement, Reason> {
     let source = source_address(access, request, datagram, surroundings)?;
     if let Some(required) = &access.require_username
         && *required != fields.user
@@ -153,7 +163,7 @@ pub fn judge(
     let (mut openings, mut forwards) = (Vec::new(), Vec::new());
     let ways = Ways { access, source, surroundings };
     match &request.kind {
-        RequestKind::Command(name) => return command(access, stanza, source, name),
+        RequestKind::Command(name) => return command(access, stanza, source, name).map(Judgement::Grant),
         RequestKind::Nat { ports, target } => forwards.push(ways.to_a_host(ports, target)?),
         RequestKind::LocalNat { ports, target } => forwards.push(ways.to_the_router(ports, target)?),
         RequestKind::Access(ports) => {
@@ -166,13 +176,15 @@ pub fn judge(
             }
         }
     }
-    Ok(Grant {
+    let awaits = forwards.iter().any(|forward| forward.to.ip().is_unspecified());
+    let grant = Grant {
         access: Arc::clone(stanza),
         openings,
         forwards,
         command: access.commands.on_open.clone().map(|name| Run { name, source }),
         timeout: lifetime(access, fields.client_timeout).min(surroundings.max_timeout),
-    })
+    };
+    Ok(if awaits { Judgement::Awaits(grant) } else { Judgement::Grant(grant) })
 }
 
 /// A command message must be exactly one of the stanza's names.

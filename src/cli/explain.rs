@@ -9,10 +9,11 @@ use spa_knockd::capture::savefile::Savefile;
 use spa_knockd::capture::{Datagram, Transport};
 use spa_knockd::config::Main;
 use spa_knockd::daemon::clock::wall;
+use spa_knockd::daemon::resolver;
 use spa_knockd::engine::{Clock, Engine, Memory, Verdict};
 use spa_knockd::reason::{Reason, Stage};
 
-use super::opened::{Opened, grants, place_of};
+use super::opened::{Opened, grants, grants_by_name, place_of};
 use super::{CONFIG, Failure, load_config, say, say_json};
 
 /// say what would happen to packets, in order, and why; the packet's destination counts as the router's own address,
@@ -41,6 +42,10 @@ pub(super) struct Arguments {
     /// a capture file to read, instead of payload files; its frames have their own times
     #[argh(option)]
     pcap: Option<PathBuf>,
+    /// look the host names of NAT requests up, by this machine's resolver; without it, what is said of a name holds
+    /// if its address is permitted
+    #[argh(switch)]
+    resolve: bool,
     /// print one JSON object a packet
     #[argh(switch)]
     json: bool,
@@ -58,9 +63,18 @@ struct Explanation {
     reason: Option<&'static str>,
     format: Option<&'static str>,
     access: Option<String>,
+    /// The host name whose address the grant depends on.
+    awaits: Option<String>,
     stanzas: Vec<StanzaReason>,
     fields: Option<Fields>,
     grants: Vec<Opened>,
+}
+
+/// What every packet goes through.
+struct Explainer<'a> {
+    main: &'a Main,
+    engine: &'a mut Engine,
+    resolve: bool,
 }
 
 /// One stanza's own reason.
@@ -103,8 +117,9 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = load_config(&arguments.config)?;
     let mut engine = Engine::new(&config, Memory::default());
+    let mut explainer = Explainer { main: &config.main, engine: &mut engine, resolve: arguments.resolve };
     if let Some(path) = &arguments.pcap {
-        return explain_savefile(path, arguments, &config.main, &mut engine);
+        return explain_savefile(path, arguments, &mut explainer);
     }
     let clock = arguments.now.map_or_else(wall, |unix| Clock { unix, given: true });
     let default_dst = if arguments.src.is_ipv6() {
@@ -127,7 +142,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             destination_port: arguments.dport.unwrap_or(first_port),
             payload: &payload,
         };
-        let explanation = explain(path.display().to_string(), &datagram, clock, &config.main, &mut engine);
+        let explanation = explain(path.display().to_string(), &datagram, clock, &mut explainer);
         print(&explanation, arguments.json)?;
         if !arguments.json && payload.ends_with(b"\n") {
             say("  hint: the file ends with a newline, which no client sends; remove it and ask again\n")?;
@@ -137,7 +152,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Each frame of a capture file, at its own time.
-fn explain_savefile(path: &Path, arguments: &Arguments, main: &Main, engine: &mut Engine) -> Result<(), Failure> {
+fn explain_savefile(path: &Path, arguments: &Arguments, explainer: &mut Explainer<'_>) -> Result<(), Failure> {
     let mut savefile = Savefile::open(path).map_err(|error| error.to_string())?;
     let mut number = 0_u64;
     while let Some(frame) = savefile.next() {
@@ -145,7 +160,7 @@ fn explain_savefile(path: &Path, arguments: &Arguments, main: &Main, engine: &mu
         number += 1;
         let packet = format!("{} frame {number}", path.display());
         let explanation = match captured {
-            Ok(datagram) => explain(packet, &datagram, Clock { unix, given: true }, main, engine),
+            Ok(datagram) => explain(packet, &datagram, Clock { unix, given: true }, explainer),
             Err(reason) => Explanation {
                 packet,
                 captured: false,
@@ -153,6 +168,7 @@ fn explain_savefile(path: &Path, arguments: &Arguments, main: &Main, engine: &mu
                 reason: Some(reason.code()),
                 format: None,
                 access: None,
+                awaits: None,
                 stanzas: Vec::new(),
                 fields: None,
                 grants: Vec::new(),
@@ -163,27 +179,47 @@ fn explain_savefile(path: &Path, arguments: &Arguments, main: &Main, engine: &mu
     Ok(())
 }
 
-/// Puts one datagram through the engine.
-fn explain(packet: String, datagram: &Datagram<'_>, clock: Clock, main: &Main, engine: &mut Engine) -> Explanation {
+/// Puts one datagram through the engine; what hangs on the address of a name is a grant unless `resolve` finds a
+/// reason against it.
+fn explain(packet: String, datagram: &Datagram<'_>, clock: Clock, with: &mut Explainer<'_>) -> Explanation {
     let mut stanzas = Vec::new();
     let place_of = |address| place_of(address, datagram);
-    let verdict = engine.handle(datagram, clock, &place_of, &mut |access, outcome: Result<(), Reason>| {
+    let mut verdict = with.engine.handle(datagram, clock, &place_of, &mut |access, outcome: Result<(), Reason>| {
         stanzas.push(StanzaReason { access: access.to_string(), reason: outcome.err().map(Reason::code) });
     });
-    if verdict.outcome.is_ok() {
-        engine.honoured(&verdict, clock);
+    if with.resolve
+        && let Some(pending) = verdict.awaits.take()
+    {
+        let addresses = resolver::addresses_of(pending.name()).unwrap_or_default();
+        verdict = with.engine.resolved(pending, &addresses, clock, &place_of, &mut |access, outcome| {
+            let asked = stanzas.iter_mut().find(|stanza| *stanza.access == **access);
+            asked.into_iter().for_each(|stanza| stanza.reason = outcome.err().map(Reason::code));
+        });
     }
-    let reason = verdict.outcome.as_ref().err().copied();
+    let awaits = verdict.awaits.as_ref();
+    if awaits.is_some() {
+        let waiting = stanzas.iter_mut().filter(|stanza| stanza.reason == Some(Reason::NatUnresolved.code()));
+        waiting.for_each(|stanza| stanza.reason = None);
+    }
+    let reason = verdict.outcome.as_ref().err().copied().filter(|_| awaits.is_none());
+    if reason.is_none() {
+        with.engine.honoured(&verdict, clock);
+    }
     Explanation {
         packet,
-        captured: main.filter().matches(datagram) || main.listens_to(datagram),
+        captured: with.main.filter().matches(datagram) || with.main.listens_to(datagram),
         verdict: if reason.is_none() { "grant" } else { "refuse" },
         reason: reason.map(Reason::code),
         format: reason.is_none_or(|reason| reason.stage() > Stage::Outer).then_some("fwknop"),
         access: verdict.access.as_deref().map(str::to_owned),
+        awaits: awaits.map(|pending| pending.name().to_owned()),
         stanzas,
         fields: fields(&verdict),
-        grants: verdict.outcome.as_ref().map_or_else(|_| Vec::new(), |grant| grants(grant, datagram)),
+        grants: match (&verdict.outcome, awaits) {
+            (_, Some(pending)) => grants_by_name(pending, datagram),
+            (Ok(grant), None) => grants(grant, datagram),
+            (Err(_), None) => Vec::new(),
+        },
     }
 }
 
@@ -219,6 +255,9 @@ fn print(explanation: &Explanation, json: bool) -> Result<(), Failure> {
             "  user {}, timestamp {}, version {}, type {}, message {}, digest {}\n",
             fields.user, fields.timestamp, fields.version, fields.message_type, fields.message, fields.digest,
         ));
+    }
+    if let Some(name) = &explanation.awaits {
+        text.push_str(&format!("  if the address of {name}, which --resolve looks up, is permitted\n"));
     }
     for opened in &explanation.grants {
         text.push_str(&format!("  {opened}\n"));

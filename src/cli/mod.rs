@@ -24,8 +24,8 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 use spa_knockd::config::{self, Config};
-use spa_knockd::daemon::helper;
 use spa_knockd::daemon::store::Places;
+use spa_knockd::daemon::{helper, resolver};
 
 /// One authenticated packet opens one port for one address for a few seconds.
 #[derive(FromArgs)]
@@ -78,6 +78,9 @@ pub(crate) fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
     if words == [helper::ARGUMENT] {
         return finish(helper::serve());
+    }
+    if words == [resolver::ARGUMENT] {
+        return finish(resolver::serve());
     }
     let arguments = match Arguments::from_args(&["spa-knockd"], &words) {
         Ok(arguments) => arguments,

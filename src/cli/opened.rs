@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 use spa_knockd::access::{Forward, Grant, Opening, Place, Snat};
 use spa_knockd::capture::Datagram;
+use spa_knockd::engine::Pending;
 
 /// One thing that the firewall would be told.
 #[derive(Serialize)]
@@ -32,8 +33,8 @@ impl fmt::Display for Opened {
         };
         let to = self.to.as_deref().unwrap_or_default();
         // Where every port is meant, that of the service would mislead.
-        let host = to.parse::<SocketAddr>().ok().filter(|_| self.port.is_none()).map(|to| to.ip().to_string());
-        let to = host.as_deref().unwrap_or(to);
+        let host = to.rsplit_once(':').filter(|_| self.port.is_none()).map(|(host, _)| host);
+        let to = host.map_or(to, |host| host.trim_matches(['[', ']']));
         match (self.kind, self.to.is_some()) {
             ("dnat", _) => write!(f, "{what} leads {} to {to}", self.source)?,
             ("snat", _) if to == "masquerade" => write!(f, "{} comes to {what} masqueraded", self.source)?,
@@ -89,6 +90,23 @@ fn door(opening: &Opening, timeout: u32) -> Opened {
         to: opening.destination.map(|address| SocketAddr::new(address, port).to_string()),
         timeout,
     }
+}
+
+/// The same of a knock whose host name is not looked up: the name stands in the place of its address.
+pub(super) fn grants_by_name(pending: &Pending, datagram: &Datagram<'_>) -> Vec<Opened> {
+    let Some(grant) = pending.like() else { return Vec::new() };
+    let by_name = |to: &str| match to.parse::<SocketAddr>() {
+        Ok(to) if to.ip().is_unspecified() => format!("{}:{}", pending.name(), to.port()),
+        _ => to.to_owned(),
+    };
+    let mut all = grants(grant, datagram);
+    for opened in &mut all {
+        opened.to = opened.to.as_deref().map(by_name);
+        if pending.is_local() && opened.kind == "forward" {
+            opened.kind = "input";
+        }
+    }
+    all
 }
 
 /// A forward's translation of the destination, its accept, its translation of the source.

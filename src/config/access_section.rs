@@ -53,6 +53,7 @@ pub(super) fn read(name: &str, options: &mut Options<'_>) -> Option<Access> {
         allow_nat: nat.allow_nat,
         allow_local_nat: nat.allow_local_nat,
         nat_target: nat.nat_target,
+        nat_dns: nat.nat_dns,
         forward_all: nat.forward_all,
         disable_dnat: nat.disable_dnat,
         snat: nat.snat,

@@ -155,6 +155,8 @@ pub struct Access {
     pub allow_local_nat: bool,
     /// The targets that a client may name; the networks behind the router where empty.
     pub nat_target: Vec<Prefix>,
+    /// Whether the client may name the target by a host name, which is then looked up.
+    pub nat_dns: bool,
     /// Whether a forward opens every protocol and port of the host.
     pub forward_all: bool,
     /// Whether forwards are not translated: the client connects to the host's own address.

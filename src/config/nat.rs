@@ -15,6 +15,7 @@ pub(super) struct Nat {
     pub(super) allow_nat: bool,
     pub(super) allow_local_nat: bool,
     pub(super) nat_target: Vec<Prefix>,
+    pub(super) nat_dns: bool,
     pub(super) forward_all: bool,
     pub(super) disable_dnat: bool,
     pub(super) snat: Option<Snat>,
@@ -27,6 +28,7 @@ pub(super) fn read(options: &mut Options<'_>, restrict: &[Port]) -> Nat {
         allow_nat: options.flag("allow_nat", false),
         allow_local_nat: options.flag("allow_local_nat", false),
         nat_target: without_repetition(options.many("nat_target", target_network)),
+        nat_dns: options.flag("nat_dns", false),
         forward_all: options.flag("forward_all", false),
         disable_dnat: options.flag("disable_dnat", false),
         snat: options.one("snat", snat),
@@ -64,6 +66,10 @@ fn compare(options: &mut Options<'_>, nat: &Nat, restrict: &[Port]) {
     if options.has("nat_target") && !nat.allow_nat {
         let remedy = "write option allow_nat '1', or remove it";
         options.warn("nat_target", Complaint::new("has no effect, because clients may name no target", remedy));
+    }
+    if nat.nat_dns && !nat.allow_nat && !nat.allow_local_nat {
+        let remedy = "write option allow_nat '1', or remove it";
+        options.warn("nat_dns", Complaint::new("has no effect, because clients may name no target", remedy));
     }
     if (nat.allow_nat || nat.allow_local_nat) && !options.has("open") && options.has("forward") {
         let option = if nat.allow_nat { "allow_nat" } else { "allow_local_nat" };

@@ -79,6 +79,7 @@ pub const ACCESS: &[Known] = &[
     single("allow_nat"),
     single("allow_local_nat"),
     list("nat_target"),
+    single("nat_dns"),
     single("forward_all"),
     single("disable_dnat"),
     single("snat"),

@@ -7,6 +7,7 @@ use super::clock::{since_boot, wall};
 use super::closing::{Closing, Ended};
 use super::facts::{Facts, Occasion, Why};
 use super::logger::NOTICE;
+use super::lookup::Waiting;
 use super::orders::{ENDED, Helper};
 use super::own::Routes;
 use super::report::{Refusal, Report};
@@ -26,10 +27,12 @@ pub(super) struct Door {
     pub(super) engine: Engine,
     pub(super) store: Store,
     pub(super) firewall: Firewall,
-    /// Who runs commands, where there are any.
+    /// Who runs commands and looks names up, where any are.
     pub(super) helper: Option<Helper>,
     /// The grants whose end has a command run.
     pub(super) closing: Closing,
+    /// The knocks that wait for the address of a name.
+    pub(super) waiting: Waiting,
     pub(super) report: Report,
     pub(super) routes: Routes,
     /// Where knocks are awaited, for people.
@@ -61,6 +64,7 @@ impl Door {
             firewall,
             helper,
             closing: Closing::default(),
+            waiting: Waiting::default(),
             report: Report::new(now),
             routes,
             awaited,
@@ -112,22 +116,34 @@ impl Door {
         let clock = self.clock;
         let place_of = |address| self.routes.place_of(address);
         let mut verdict = self.engine.handle(&datagram, clock, &place_of, &mut |_, _| {});
-        let honouring = verdict.outcome.as_ref().ok().map(|grant| &*grant.access);
+        // A knock that waits may be honoured, as far as one knows after a crash.
+        let honours = verdict.outcome.is_ok() || verdict.awaits.is_some();
+        let honouring = verdict.access.as_deref().filter(|_| honours);
         let mut trouble = None;
         if let Some(entry) = verdict.entry
             && let Err(line) = self.store.record(entry, clock.unix, honouring, &self.engine)
-            && verdict.outcome.is_ok()
+            && honours
         {
             verdict.outcome = Err(Reason::Journal);
+            verdict.awaits = None;
             trouble = Some(line);
         }
+        match verdict.awaits.take() {
+            Some(pending) => self.look_up(pending, datagram.source),
+            None => self.conclude(verdict, datagram.source, trouble),
+        }
+    }
+
+    /// The end of a knock that is remembered and judged: what it was granted opens, and people are told.
+    pub(super) fn conclude(&mut self, mut verdict: Verdict, knocker: IpAddr, mut trouble: Option<String>) {
+        let clock = self.clock;
         if let Ok(grant) = &verdict.outcome {
             let now = since_boot();
-            match self.open(grant, &verdict, datagram.source, now) {
+            match self.open(grant, &verdict, knocker, now) {
                 Ok(()) => {
                     self.engine.honoured(&verdict, clock);
                     self.store.honoured(now);
-                    self.report.granted(grant, &verdict, datagram.source, clock.unix);
+                    self.report.granted(grant, &verdict, knocker, clock.unix);
                 }
                 Err((reason, line)) => {
                     trouble = Some(line);
@@ -136,7 +152,7 @@ impl Door {
             }
         }
         if let Err(reason) = verdict.outcome {
-            let refusal = Refusal { verdict: Some(&verdict), knocker: Some(datagram.source), trouble };
+            let refusal = Refusal { verdict: Some(&verdict), knocker: Some(knocker), trouble };
             self.report.refused(reason, &refusal, self.now, clock.unix);
         } else if !self.ready {
             self.announce();

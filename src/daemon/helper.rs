@@ -3,6 +3,7 @@
 //! The daemon, which gives up root, can only point at a command and fill in the values of a fixed environment.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
@@ -10,14 +11,15 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::thread::set_no_new_privs;
 use serde::{Deserialize, Serialize};
 
 use super::clock::since_boot;
 use super::logger;
-use crate::limits::{CLOSINGS_MAX, CLOSINGS_RUNNING_MAX, COMMAND_TIME, HELPER_MESSAGE_MAX, RUNNING_MAX};
+use super::resolver::Lookups;
+use crate::limits::{CLOSINGS_MAX, CLOSINGS_RUNNING_MAX, COMMAND_TIME, HELPER_MESSAGE_MAX, LOOKUP_TIME, RUNNING_MAX};
 
 /// The hidden argument that makes the program a helper.
 pub const ARGUMENT: &str = "run-helper";
@@ -47,10 +49,26 @@ const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 pub(super) enum Message {
     /// One more command, before all orders.
     Row(Row),
-    /// The table is whole; what follows are orders.
-    Ready { log_level: String, syslog: bool },
+    /// The table is whole; what follows are orders, and names to look up where `looks_up` says so.
+    Ready {
+        log_level: String,
+        syslog: bool,
+        #[serde(default)]
+        looks_up: bool,
+    },
     /// Run a command.
     Run(Order),
+    /// Look a host name up.
+    Look { id: u32, name: String },
+}
+
+/// What a host name stands for, as the daemon hears it; nothing where that could not be found out.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Answer {
+    /// Of the look-up.
+    pub(super) id: u32,
+    /// In the resolver's order.
+    pub(super) addresses: Vec<IpAddr>,
 }
 
 /// A command of the table.
@@ -83,34 +101,40 @@ pub fn serve() -> Result<(), String> {
     let stdin = std::io::stdin();
     let socket = stdin.as_fd();
     let mut rows = Vec::new();
-    loop {
+    let looks_up = loop {
         match receive(socket)? {
             Some(Message::Row(row)) => rows.push(row),
-            Some(Message::Ready { log_level, syslog }) => {
+            Some(Message::Ready { log_level, syslog, looks_up }) => {
                 logger::start(log_level.parse().unwrap_or(log::LevelFilter::Info), syslog)?;
-                break;
+                break looks_up;
             }
-            Some(Message::Run(_)) => return Err("an order came before the table was whole".to_owned()),
+            Some(Message::Run(_) | Message::Look { .. }) => {
+                return Err("an order came before the table was whole".to_owned());
+            }
             None => return Ok(()),
         }
-    }
+    };
     set_no_new_privs(true).map_err(|error| format!("no_new_privs: {error}"))?;
     let mut running = Running::new(Duration::from_secs(COMMAND_TIME));
     let mut waiting = VecDeque::new();
+    let mut lookups = Lookups::new(Duration::from_secs(LOOKUP_TIME));
     loop {
-        let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
-        match poll(&mut fds, (!running.jobs.is_empty()).then_some(&TICK)) {
+        let watched = std::iter::once(socket).chain(lookups.fds());
+        let mut fds: Vec<_> = watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let is_idle = running.jobs.is_empty() && lookups.is_empty();
+        match poll(&mut fds, (!is_idle).then_some(&TICK)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(format!("poll: {error}")),
         }
-        let [socket_now] = fds;
+        let is_told = fds.first().is_some_and(|socket| !socket.revents().is_empty());
         running.tend(since_boot());
         while running.jobs.len() < CLOSINGS_RUNNING_MAX
             && let Some(order) = waiting.pop_front()
         {
             follow(&order, &rows, &mut running);
         }
-        if socket_now.revents().is_empty() {
+        lookups.tend(since_boot(), |id, addresses| answer(socket, &Answer { id, addresses }));
+        if !is_told {
             continue;
         }
         match receive(socket)? {
@@ -122,6 +146,13 @@ pub fn serve() -> Result<(), String> {
                 }
             }
             Some(Message::Run(order)) => follow(&order, &rows, &mut running),
+            Some(Message::Look { id, name }) if looks_up => {
+                if let Err(why) = lookups.start(id, &name, since_boot()) {
+                    log::warn!("a name is not looked up: {why}");
+                    answer(socket, &Answer { id, addresses: Vec::new() });
+                }
+            }
+            Some(Message::Look { .. }) => return Err("no stanza has names looked up".to_owned()),
             Some(_) => return Err("the table of commands cannot change any more".to_owned()),
             None => return Ok(()),
         }
@@ -146,6 +177,13 @@ fn what(order: &Order, rows: &[Row]) -> String {
     match rows.get(order.row) {
         Some(row) => format!("command {} of {}", row.name, row.stanza),
         None => format!("command {}", order.row),
+    }
+}
+
+/// Tells the daemon; one that does not listen has stopped waiting, or will.
+fn answer(socket: BorrowedFd<'_>, answer: &Answer) {
+    if let Ok(bytes) = serde_json::to_vec(answer) {
+        let _ = send(socket, &bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     }
 }
 

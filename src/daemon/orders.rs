@@ -5,10 +5,10 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 
 use super::facts::{Facts, Occasion};
-use super::helper::{ARGUMENT, Message, Order, Row};
+use super::helper::{ARGUMENT, Answer, Message, Order, Row};
 use super::privileges::numbers_of;
 use crate::config::{self, Config};
 use crate::limits::HELPER_MESSAGE_MAX;
@@ -27,12 +27,31 @@ pub(super) struct Helper {
     ended: bool,
 }
 
+/// Longer than any answer of the helper, in bytes.
+const ANSWER_MAX: usize = 2_048;
+
+/// What came of listening to the helper.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// It says nothing at present.
+    Nothing,
+    /// What a host name stands for.
+    Answer(Answer),
+    /// It will not say anything any more, for this reason.
+    End(String),
+}
+
 /// What of a configuration the helper knows: stanza, commands, user.
 type Known<'a> = Vec<(&'a str, &'a [config::Command], &'a str)>;
 
 fn known(config: &Config) -> Known<'_> {
     let with = config.access.iter().filter(|access| !access.commands.list.is_empty());
     with.map(|access| (access.name.as_str(), access.commands.list.as_slice(), access.commands.user.as_str())).collect()
+}
+
+/// Whether host names are looked up for any stanza: that, too, a helper is told at its start.
+pub(super) fn looks_up(config: &Config) -> bool {
+    config.access.iter().any(|access| access.nat_dns)
 }
 
 /// Whether a helper of the one configuration also serves the other one.
@@ -53,14 +72,15 @@ pub fn unknown_users(config: &Config) -> Vec<String> {
 }
 
 impl Helper {
-    /// Starts the helper where the configuration names commands. It inherits what is open without close-on-exec, and
+    /// Starts the helper where the configuration names commands or has host names looked up. It inherits what is open without close-on-exec, and
     /// keeps root: so this comes before everything else.
     ///
     /// # Errors
     /// One line.
     pub(super) fn start(config: &Config, syslog: bool) -> Result<Option<Self>, String> {
         let known = known(config);
-        if known.is_empty() {
+        let looks_up = looks_up(config);
+        if known.is_empty() && !looks_up {
             return Ok(None);
         }
         if let Some(line) = unknown_users(config).into_iter().next() {
@@ -96,7 +116,7 @@ impl Helper {
             }
         }
         let log_level = config.main.log_level.to_string();
-        this.tell(&Message::Ready { log_level, syslog }, SendFlags::empty())?;
+        this.tell(&Message::Ready { log_level, syslog, looks_up }, SendFlags::empty())?;
         Ok(Some(this))
     }
 
@@ -111,7 +131,7 @@ impl Helper {
         self.tell(&Message::Run(Order { row, values, waits }), SendFlags::DONTWAIT)
     }
 
-    /// What hangs up when the helper ends; absent after that.
+    /// What becomes readable when the helper has something to say, and hangs up when it ends; absent after that.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         (!self.ended).then(|| self.socket.as_fd())
     }
@@ -124,6 +144,27 @@ impl Helper {
     /// Whether it has hung up.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Has a host name looked up, without waiting for anything.
+    ///
+    /// # Errors
+    /// One line: the helper is busy or gone.
+    pub(super) fn look_up(&mut self, id: u32, name: &str) -> Result<(), String> {
+        self.tell(&Message::Look { id, name: name.to_owned() }, SendFlags::DONTWAIT)
+    }
+
+    /// What the helper says, without waiting for it.
+    pub(super) fn hear(&mut self) -> Heard {
+        let mut room = [0; ANSWER_MAX];
+        match recv(self.socket.as_fd(), &mut room[..], RecvFlags::DONTWAIT) {
+            Ok((length @ 1.., _)) => match serde_json::from_slice(room.get(..length).unwrap_or_default()) {
+                Ok(answer) => Heard::Answer(answer),
+                Err(error) => Heard::End(format!("the helper process is not understood: {error}")),
+            },
+            Err(Errno::AGAIN | Errno::INTR) => Heard::Nothing,
+            Ok(_) | Err(_) => Heard::End("the helper process has ended; restart the service".to_owned()),
+        }
     }
 
     fn tell(&mut self, message: &Message, flags: SendFlags) -> Result<(), String> {

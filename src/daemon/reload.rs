@@ -8,7 +8,7 @@ use rustix::process::geteuid;
 
 use super::door::awaited;
 use super::logger;
-use super::orders::is_same;
+use super::orders::{is_same, looks_up};
 use super::own::Routes;
 use super::run::Daemon;
 use crate::config::{self, Config, FirewallMode, Loaded};
@@ -58,6 +58,7 @@ impl Daemon {
         let routes = Routes::open(&devices).map_err(|error| vec![format!("routes: {error}")])?;
         // What was captured before is judged by what held then.
         self.ears.change(&devices, &config.main, &mut self.door).map_err(|error| vec![error.to_string()])?;
+        self.door.forget_lookups("the configuration was read again meanwhile; knock again");
         let memory = carry_over(self.door.engine.memory(), &self.config, &config);
         self.door.engine = Engine::new(&config, memory);
         self.door.routes = routes;
@@ -93,6 +94,9 @@ fn needs_restart(old: &Config, new: &Config, devices_count: bool) -> Result<(), 
     }
     if !is_same(old, new) {
         return Err("list command or option command_user");
+    }
+    if looks_up(old) != looks_up(new) {
+        return Err("option nat_dns, the first or the last one that is on,");
     }
     if new.main.firewall == FirewallMode::Standalone {
         if old.main.protect != new.main.protect {

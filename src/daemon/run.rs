@@ -160,8 +160,9 @@ fn watch(daemon: &mut Daemon, signals: &mut Signals, mut control: Option<&mut Co
         daemon.door.tick();
         let captured = daemon.ears.listen(&mut daemon.door);
         let accepted = daemon.accept(ready.listener);
+        daemon.door.mind_the_lookups();
         daemon.door.mind_the_firewall(ready.firewall);
-        if ready.helper {
+        if ready.helper_ended {
             daemon.door.lose_helper();
         }
         if ready.hangup {
@@ -192,7 +193,7 @@ struct Ready {
     hangup: bool,
     firewall: bool,
     listener: bool,
-    helper: bool,
+    helper_ended: bool,
     control: bool,
 }
 
@@ -204,9 +205,7 @@ fn wait(signals: &Signals, daemon: &Daemon, control: Option<&Control>) -> Result
     let readable = fixed.into_iter().chain(listener.into_iter().flat_map(Listener::fds)).chain(daemon.ears.fds());
     let mut fds: Vec<PollFd<'_>> = readable.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
     let own = fds.len();
-    // That somebody has hung up needs no asking.
-    let helper = door.helper.as_ref().and_then(Helper::fd);
-    fds.extend(helper.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::empty())));
+    fds.extend(door.helper_poll());
     let asked = fds.len();
     fds.extend(control.into_iter().flat_map(Control::poll_fds));
     let due = daemon
@@ -216,6 +215,7 @@ fn wait(signals: &Signals, daemon: &Daemon, control: Option<&Control>) -> Result
         .chain(door.store.state_due())
         .chain(door.report.summary_due())
         .chain(door.closing.due())
+        .chain(door.lookup_due())
         .chain(listener.and_then(Listener::due))
         .chain(control.and_then(Control::due))
         .min()
@@ -233,7 +233,11 @@ fn wait(signals: &Signals, daemon: &Daemon, control: Option<&Control>) -> Result
         hangup: readable(1),
         firewall: readable(2),
         listener: (fixed.len()..).take(heard).any(readable),
-        helper: (own..asked).any(readable),
+        helper_ended: fds
+            .iter()
+            .take(asked)
+            .skip(own)
+            .any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR)),
         control: fds.iter().skip(asked).any(woke),
     })
 }

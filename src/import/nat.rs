@@ -36,6 +36,9 @@ pub(super) fn entries(
     if force.is_none() && nat.local {
         entries.push(entry("allow_local_nat", "1"));
     }
+    if force.is_none() && nat.names {
+        entries.push(entry("nat_dns", "1"));
+    }
     for (variable, option, has_effect, note) in [
         (
             "FORWARD_ALL",

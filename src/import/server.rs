@@ -5,7 +5,6 @@ use std::path::Path;
 use super::access_file::read_file;
 use super::report::{Place, Report};
 use super::text::{Setting, settings};
-use super::variables::NAMES;
 use super::{entry, judge, list, transport, unknown, variables};
 use crate::uci::{Entry, Section};
 
@@ -30,6 +29,8 @@ pub(super) struct Nat {
     pub(super) forwarding: bool,
     /// Whether clients may name another port of the router itself.
     pub(super) local: bool,
+    /// Whether they may name it by a host name; Y is fwknop's default.
+    pub(super) names: bool,
     /// The option `snat` of what is forwarded.
     pub(super) snat: Option<String>,
 }
@@ -96,12 +97,16 @@ fn nat<'a>(last: &impl Fn(&str) -> Option<&'a Setting>, is_yes: &impl Fn(&str) -
     if let Some(name) = &local {
         report.note(name, "the address that a client names must be one of the router's own");
     }
-    if (forwarding.is_some() || local.is_some()) && last("ENABLE_NAT_DNS").is_none() {
-        report.note("ENABLE_NAT_DNS", NAMES);
+    let names = (forwarding.is_some() || local.is_some()) && last("ENABLE_NAT_DNS").is_none_or(Setting::is_yes);
+    if names {
+        report.note(
+            "ENABLE_NAT_DNS",
+            "host names that clients send are looked up, as by fwknop; where none does, remove option nat_dns",
+        );
     }
     let translated = either(["ENABLE_IPT_SNAT", "ENABLE_FIREWD_SNAT"]);
     let snat = translated.map(|_| last("SNAT_TRANSLATE_IP").map_or_else(|| "masquerade".to_owned(), Setting::text));
-    Nat { forwarding: forwarding.is_some(), local: local.is_some(), snat }
+    Nat { forwarding: forwarding.is_some(), local: local.is_some(), names, snat }
 }
 
 /// The variables that have an option here; the others are judged.

@@ -34,8 +34,8 @@ const CYCLE_TIMER: &str = "`option on_close` runs at the end of the grant: its t
 pub(super) const GPG: &str = "GPG is not supported by this daemon; use KEY_BASE64 and HMAC_KEY_BASE64";
 pub(super) const PERL: &str = "this is an option of the old Perl fwknop; remove it";
 const NO_COMMANDS: &str = "has no meaning without commands";
-pub(super) const NAMES: &str =
-    "host names in NAT requests are not resolved by this version; clients must name an address";
+const NAMES: &str = "becomes `nat_dns`, which is Y where it is missing, in stanzas that allow NAT; the address must be \
+                     permitted as if the client had named it";
 const KERNEL: &str = "is not needed, because the kernel closes every port by itself";
 const CAPTURE: &str = "is not needed, because the kernel filters and wakes the daemon";
 const PROCD: &str = "is not needed, because procd, or the command line, decides about it";
@@ -164,7 +164,7 @@ pub(super) const SERVER: &[(&str, Fate)] = &[
     ("SYSLOG_FACILITY", Noted(PROCD)),
     ("VERBOSE", Noted("is not imported; see option log_level")),
     ("ENABLE_RULE_PREPEND", Noted("has no meaning, because sets have no order")),
-    ("ENABLE_NAT_DNS", Noted(NAMES)),
+    ("ENABLE_NAT_DNS", Changed(NAMES)),
     ("ENABLE_IPT_FORWARDING", Changed(ANY_HOST)),
     ("ENABLE_IPT_LOCAL_NAT", Changed(OWN)),
     ("ENABLE_IPT_SNAT", Changed("becomes `snat` of every stanza that forwards")),
@@ -265,6 +265,7 @@ pub(super) fn of_option(option: &str) -> &'static [&'static str] {
         "allow_nat" => &["ENABLE_IPT_FORWARDING", "ENABLE_FIREWD_FORWARDING"],
         "allow_local_nat" => &["ENABLE_IPT_LOCAL_NAT", "ENABLE_FIREWD_LOCAL_NAT"],
         "forward_all" => &["FORWARD_ALL"],
+        "nat_dns" => &["ENABLE_NAT_DNS"],
         "disable_dnat" => &["DISABLE_DNAT"],
         "snat" => &["FORCE_SNAT", "FORCE_MASQUERADE", "SNAT_TRANSLATE_IP", "ENABLE_IPT_SNAT", "ENABLE_FIREWD_SNAT"],
         "require_source_address" => &["REQUIRE_SOURCE_ADDRESS", "REQUIRE_SOURCE"],

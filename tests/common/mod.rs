@@ -36,6 +36,7 @@ pub(crate) fn access(name: &str, keys: KeySet) -> Access {
         allow_nat: false,
         allow_local_nat: false,
         nat_target: Vec::new(),
+        nat_dns: false,
         forward_all: false,
         disable_dnat: false,
         snat: None,

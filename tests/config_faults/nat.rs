@@ -35,6 +35,7 @@ fn faults_of_the_values() {
         ("list forward 'tcp/22=[::ffff:192.168.1.10]:22'", "forward", nobody),
         ("option allow_nat 'maybe'", "allow_nat", "must be 1 or 0"),
         ("option allow_local_nat '2'", "allow_local_nat", "must be 1 or 0"),
+        ("option nat_dns 'Y'", "nat_dns", "must be 1 or 0"),
         ("option forward_all ' '", "forward_all", "must be 1 or 0"),
         ("option disable_dnat 'y'", "disable_dnat", "must be 1 or 0"),
         ("option snat 'MASQUERADE'", "snat", "neither 'masquerade' nor"),
@@ -118,6 +119,7 @@ fn a_stanza_may_only_forward() {
 fn warnings_about_what_has_no_effect() {
     for (text, line, option, fragment) in [
         (keyed("list nat_target '192.168.1.0/24'"), 10, "nat_target", "may name no target"),
+        (keyed("option nat_dns '1'"), 10, "nat_dns", "may name no target"),
         (
             opening("list forward 'tcp/2222=192.168.1.10:22'", "option allow_nat '1'"),
             10,

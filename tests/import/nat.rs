@@ -27,12 +27,13 @@ fn the_switches_of_the_server_are_those_of_every_stanza() {
     assert_eq!((access.allow_nat, access.allow_local_nat, access.snat), (true, false, None));
     assert_eq!(access.nat_target, []);
     assert!(has_note(&notes, "ENABLE_IPT_FORWARDING: fwknop lets its clients name any host"), "{notes:?}");
-    assert!(has_note(&notes, "ENABLE_NAT_DNS: host names"), "{notes:?}");
+    assert!(access.nat_dns && has_note(&notes, "ENABLE_NAT_DNS: host names"), "{notes:?}");
     let (access, notes) = stanza("OPEN_PORTS tcp/22", "ENABLE_FIREWD_LOCAL_NAT Y;\nENABLE_NAT_DNS N;\n");
-    assert_eq!((access.allow_nat, access.allow_local_nat), (false, true));
+    assert_eq!((access.allow_nat, access.allow_local_nat, access.nat_dns), (false, true, false));
+    assert!(!has_note(&notes, "ENABLE_NAT_DNS"), "{notes:?}");
     assert!(has_note(&notes, "ENABLE_FIREWD_LOCAL_NAT: "), "{notes:?}");
     let (access, notes) = stanza("OPEN_PORTS tcp/22", "ENABLE_IPT_FORWARDING N;\nENABLE_IPT_SNAT Y;\n");
-    assert_eq!((access.allow_nat, access.snat), (false, None));
+    assert_eq!((access.allow_nat, access.nat_dns, access.snat), (false, false, None));
     assert!(!has_note(&notes, "ENABLE_NAT_DNS"), "{notes:?}");
     let (access, _) = stanza("OPEN_PORTS tcp/22", "ENABLE_IPT_FORWARDING Y\nENABLE_IPT_SNAT Y\n");
     assert_eq!(access.snat, Some(Snat::Masquerade));

@@ -112,12 +112,7 @@ fn what_changes_nobodys_access_is_at_most_a_note() {
                   FWKNOP_RUN_DIR /var/run;\nFWKNOP_PID_FILE $FWKNOP_RUN_DIR/pid;\nVERBOSE 1;\nLOCALE C;\nBLACKLIST x;\nGPG_EXE /usr/bin/gpg;\n";
     let imported = both(&access(), server).unwrap();
     assert_eq!(configuration(&imported).main, main(""));
-    for note in [
-        "PCAP_LOOP_SLEEP: ",
-        "ENABLE_DIGEST_PERSISTENCE: N is not imported",
-        "ENABLE_NAT_DNS: ",
-        "BLACKLIST: was never read",
-    ] {
+    for note in ["PCAP_LOOP_SLEEP: ", "ENABLE_DIGEST_PERSISTENCE: N is not imported", "BLACKLIST: was never read"] {
         assert!(imported.notes.iter().any(|found| found.starts_with(note)), "{note}\n{:#?}", imported.notes);
         assert!(imported.uci.contains(&format!("\n# {note}")), "{}", imported.uci);
     }

@@ -26,6 +26,7 @@ pub(crate) mod disk;
 pub(crate) mod events;
 pub(crate) mod flood;
 pub(crate) mod fw4;
+pub(crate) mod names;
 pub(crate) mod nft;
 pub(crate) mod wire;
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 
 use super::fields::{Fields, MessageType, is_text};
-use crate::limits::NAT_HOST_MAX;
+use crate::limits::{HOST_NAME_MAX, NAT_HOST_MAX};
 use crate::net::{Port, parse_port};
 use crate::reason::Reason;
 
@@ -70,6 +70,29 @@ pub struct Request {
     pub kind: RequestKind,
 }
 
+impl Request {
+    /// The host name that has to be looked up, where there is one.
+    #[must_use]
+    pub fn host_name(&self) -> Option<&str> {
+        match &self.kind {
+            RequestKind::Nat { target, .. } | RequestKind::LocalNat { target, .. } => match &target.host {
+                NatHost::Name(name) => Some(name),
+                NatHost::Address(_) => None,
+            },
+            RequestKind::Access(_) | RequestKind::Command(_) => None,
+        }
+    }
+
+    /// The same request with this address in the place of the host.
+    #[must_use]
+    pub fn at(mut self, address: IpAddr) -> Self {
+        if let RequestKind::Nat { target, .. } | RequestKind::LocalNat { target, .. } = &mut self.kind {
+            target.host = NatHost::Address(address);
+        }
+        self
+    }
+}
+
 /// Reads message and NAT field as the message type has them.
 ///
 /// # Errors
@@ -126,7 +149,7 @@ fn nat_target(text: &str) -> Option<NatTarget> {
 /// Letters, digits and inner hyphens in labels (RFC 1123, section 2.1), with one final dot or none.
 ///
 /// A last label of digits alone would be no name but an odd spelling of an address, which resolvers take for one.
-fn is_host_name(text: &str) -> bool {
+pub(crate) fn is_host_name(text: &str) -> bool {
     let text = text.strip_suffix('.').unwrap_or(text);
     let is_label = |label: &str| {
         (1..=LABEL_MAX).contains(&label.len())
@@ -136,7 +159,7 @@ fn is_host_name(text: &str) -> bool {
     };
     let last = text.rsplit('.').next().unwrap_or_default();
     let numeric = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
-    text.split('.').all(is_label) && !numeric
+    text.len() <= HOST_NAME_MAX && text.split('.').all(is_label) && !numeric
 }
 
 #[cfg(test)]
