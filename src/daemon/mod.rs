@@ -20,3 +20,4 @@ pub mod run;
 pub mod signals;
 pub mod state;
 pub mod store;
+mod wait;
