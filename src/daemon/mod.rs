@@ -1,13 +1,16 @@
 //! The daemon: one process, one thread, one poll; everything that touches a clock, a file or a descriptor.
 
 mod answer;
+mod awaited;
 pub mod boot;
 pub mod clock;
 mod door;
+mod ear;
 mod ears;
 pub mod files;
 pub mod helper;
 pub mod journal;
+pub mod links;
 pub mod listener;
 pub mod logger;
 pub mod orders;
@@ -16,6 +19,7 @@ pub mod pace;
 pub mod privileges;
 mod reload;
 pub mod report;
+mod retry;
 pub mod run;
 pub mod signals;
 pub mod state;

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::awaited::Awaited;
 use super::clock::{since_boot, wall};
-use super::door::{Door, awaited};
+use super::door::Door;
 use super::ears::Ears;
 use super::listener::Listener;
 use super::orders::Helper;
@@ -63,7 +64,7 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
     }
     let helper = Helper::start(&config, options.syslog)?;
     let mut signals = Signals::listen().map_err(|error| format!("signals: {error}"))?;
-    let ears = Ears::open(devices, &config.main).map_err(|error| error.to_string())?;
+    let ears = Ears::open(devices, &config.main)?;
     let listener = config.main.tcp_listen.map(Listener::open).transpose()?;
     let _lock = options.places.lock()?;
     let guard = (config.main.firewall == FirewallMode::Standalone)
@@ -72,7 +73,7 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
     let mut control = open_control(options)?;
     give_up_root(options, control.as_ref())?;
     let found = load(&options.places);
-    for warning in &found.warnings {
+    for warning in ears.warnings().iter().chain(&found.warnings) {
         log::warn!("{warning}");
     }
     let mut engine = Engine::new(&config, found.memory);
@@ -82,7 +83,8 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
         store.honoured(since_boot());
     }
     let routes = Routes::open(devices).map_err(|error| format!("routes: {error}"))?;
-    let door = Door::new(engine, store, firewall, helper, routes, awaited(&config, devices));
+    let awaited = Awaited::new(&config, devices, ears.heard());
+    let door = Door::new(engine, store, firewall, helper, routes, awaited);
     let mut daemon = Daemon {
         config,
         path: options.config.clone(),
@@ -154,6 +156,7 @@ fn watch(daemon: &mut Daemon, signals: &mut Signals, mut control: Option<&mut Co
         }
         daemon.door.tick();
         let captured = daemon.ears.listen(&mut daemon.door);
+        daemon.ears.follow(woken.by(Part::Links), &mut daemon.door);
         let accepted = daemon.accept(woken.by(Part::Listener));
         daemon.door.mind_the_firewall(woken.by(Part::Firewall));
         if woken.by(Part::Hangup) {
@@ -185,6 +188,7 @@ fn wait<'a>(signals: &'a Signals, daemon: &'a Daemon, control: Option<&'a Contro
     wait.readable(Part::Stop, [signals.stop()]);
     wait.readable(Part::Hangup, [signals.hangup()]);
     wait.readable(Part::Captures, daemon.ears.fds());
+    wait.readable(Part::Links, daemon.ears.links_fd());
     wait.until(daemon.ears.due());
     wait.readable(Part::Firewall, [door.firewall.event_fd()]);
     wait.until(door.store.state_due());

@@ -25,7 +25,9 @@ pub(crate) mod daemon;
 pub(crate) mod disk;
 pub(crate) mod events;
 pub(crate) mod fw4;
+pub(crate) mod links;
 pub(crate) mod nft;
+pub(crate) mod tun;
 pub(crate) mod wire;
 
 use std::fs;
