@@ -190,7 +190,7 @@ fn another_device_of_the_same_name_is_captured() {
 
 #[test]
 fn a_device_of_another_kind_is_read_as_what_it_is() {
-    /// Of linux/if_arp.h.
+    /// Of `linux/if_arp.h`.
     const PPP: u16 = 512;
     const WIRELESS: u16 = 801;
     const NONE: u16 = 65534;
@@ -231,7 +231,8 @@ fn a_device_of_another_kind_is_read_as_what_it_is() {
     let slept = context_switches(daemon.pid());
     sleep(Duration::from_millis(3500));
     let woken = context_switches(daemon.pid()) - slept;
-    eprintln!("woken {woken} times while it is tried");
+    // Two tries at most, and what opening waits for in the kernel.
+    assert!(woken < 100, "{woken}");
     assert_eq!(daemon.times_said("frames of link type"), 1);
 
     drop(tun);
@@ -247,14 +248,13 @@ fn a_hundred_flaps_cost_nothing() {
     let mut scene = Scene::new();
     let mut daemon = scene.start(&scene.config(""));
     daemon.wait_ready();
+    let flaps = |times| "link set wan down\nlink set wan up\n".repeat(times);
     // What the first ones set up for good is no leak.
-    let flap = |times| scene.lab.router_ip(&"link set wan down\nlink set wan up\n".repeat(times));
-    flap(5);
+    scene.lab.router_ip(&flaps(5));
     scene.knock_opens();
     let before = daemon.holdings();
-    let flap = |times| scene.lab.router_ip(&"link set wan down\nlink set wan up\n".repeat(times));
     let start = Instant::now();
-    flap(100);
+    scene.lab.router_ip(&flaps(100));
     eprintln!("100 times down and up: {:?}", start.elapsed());
     scene.knock_opens();
     holds_no_more(&daemon, before);

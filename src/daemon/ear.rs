@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::door::Door;
 use super::links::{Identity, Link, Links};
-use super::retry::Retry;
 use crate::capture::filter::Filter;
 use crate::capture::live::{ANY, Live, OpenError, can_exist, is_permitted};
 use crate::control::reply::Device;
+use crate::retry::Retry;
 
 /// Packets that one device may deliver before the others have their turn.
 const TURN: usize = 256;

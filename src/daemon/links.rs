@@ -3,6 +3,7 @@
 //! What the news say does not matter, only that there are some: whoever hears them asks how things stand. So nothing
 //! goes wrong when news are lost, and a device that changed twice is looked at once.
 
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use rustix::io::{self, Errno};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto, socket_with};
 
-use super::retry::Retry;
+use crate::retry::Retry;
 
 /// The group of `RTM_NEWLINK` and `RTM_DELLINK`, `RTMGRP_LINK` of linux/rtnetlink.h.
 const GROUP: u32 = 1;
@@ -29,6 +30,8 @@ const EXTENT: u16 = 29;
 const WITHOUT_COUNTERS: u32 = 8;
 /// `IFF_UP`.
 const UP: u32 = 1;
+/// The error numbers that the kernel has.
+const ERRNOS: RangeInclusive<i32> = 1..=4095;
 /// What of an answer is read: `struct nlmsghdr` and `struct ifinfomsg`.
 const HEAD: usize = 32;
 /// News that one turn takes: a bridge with many ports sends about as many at once.
@@ -187,7 +190,8 @@ fn answer(head: &[u8; HEAD]) -> Option<io::Result<Link>> {
         }
         ERROR => {
             let error = head.get(16..)?.first_chunk().copied().map(i32::from_ne_bytes)?;
-            (error < 0).then(|| Err(Errno::from_raw_os_error(error.saturating_neg())))
+            let number = error.checked_neg().filter(|number| ERRNOS.contains(number))?;
+            Some(Err(Errno::from_raw_os_error(number)))
         }
         _ => None,
     }
@@ -250,7 +254,9 @@ mod tests {
         head[4..6].copy_from_slice(&ERROR.to_ne_bytes());
         head[16..20].copy_from_slice(&(-19_i32).to_ne_bytes());
         assert_eq!(answer(&head), Some(Err(Errno::NODEV)));
-        head[16..20].copy_from_slice(&i32::MIN.to_ne_bytes());
-        assert!(answer(&head).is_some());
+        for lie in [i32::MIN, -4096, 0, 1] {
+            head[16..20].copy_from_slice(&lie.to_ne_bytes());
+            assert!(answer(&head).is_none());
+        }
     }
 }

@@ -19,7 +19,6 @@ pub mod pace;
 pub mod privileges;
 mod reload;
 pub mod report;
-mod retry;
 pub mod run;
 pub mod signals;
 pub mod state;

@@ -158,7 +158,8 @@ fn watch(daemon: &mut Daemon, signals: &mut Signals, mut control: Option<&mut Co
         let captured = daemon.ears.listen(&mut daemon.door);
         daemon.ears.follow(woken.by(Part::Links), &mut daemon.door);
         let accepted = daemon.accept(woken.by(Part::Listener));
-        daemon.door.mind_the_firewall(woken.by(Part::Firewall));
+        let due = daemon.door.firewall.due().is_some_and(|due| due <= daemon.door.now);
+        daemon.door.mind_the_firewall(due || woken.by(Part::Firewall));
         if woken.by(Part::Hangup) {
             signals.take_hangup();
             // What came of it is logged.
@@ -190,7 +191,9 @@ fn wait<'a>(signals: &'a Signals, daemon: &'a Daemon, control: Option<&'a Contro
     wait.readable(Part::Captures, daemon.ears.fds());
     wait.readable(Part::Links, daemon.ears.links_fd());
     wait.until(daemon.ears.due());
-    wait.readable(Part::Firewall, [door.firewall.event_fd()]);
+    let firewall_due = door.firewall.due();
+    wait.readable(Part::Firewall, firewall_due.is_none().then(|| door.firewall.event_fd()));
+    wait.until(firewall_due);
     wait.until(door.store.state_due());
     wait.until(door.report.summary_due());
     if let Some(listener) = &daemon.listener {

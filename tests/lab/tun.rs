@@ -9,7 +9,7 @@ use rustix::ioctl::{IntegerSetter, Opcode, Setter, ioctl};
 
 use super::{Lab, Place};
 
-/// `TUNSETIFF` and `TUNSETLINK` of linux/if_tun.h.
+/// `TUNSETIFF` and `TUNSETLINK` of `linux/if_tun.h`.
 const SET_DEVICE: Opcode = 0x4004_54ca;
 const SET_KIND: Opcode = 0x4004_54cd;
 /// `IFF_TUN` and `IFF_NO_PI`: bare IP packets.

@@ -10,7 +10,7 @@ const LAST: Duration = Duration::from_secs(60);
 
 /// Pauses that double while something fails again and again.
 #[derive(Debug, Default)]
-pub(super) struct Retry {
+pub(crate) struct Retry {
     failed: Option<Duration>,
     pause: Duration,
     due: Option<Duration>,
@@ -18,7 +18,7 @@ pub(super) struct Retry {
 
 impl Retry {
     /// It failed at `now`: it is due again after a pause.
-    pub(super) fn failed(&mut self, now: Duration) {
+    pub(crate) fn failed(&mut self, now: Duration) {
         let lately = self.failed.is_some_and(|before| now.saturating_sub(before) <= LAST.saturating_mul(2));
         self.pause = if lately { self.pause.saturating_mul(2).min(LAST) } else { FIRST };
         self.failed = Some(now);
@@ -26,17 +26,17 @@ impl Retry {
     }
 
     /// It is tried now; should that fail soon, the pause is a longer one.
-    pub(super) fn tried(&mut self) {
+    pub(crate) fn tried(&mut self) {
         self.due = None;
     }
 
-    /// When it is due, on the clock of [`super::clock::since_boot`]; `None` while nothing has failed.
-    pub(super) fn due(&self) -> Option<Duration> {
+    /// When it is due, on the clock of the failures; `None` while nothing has failed.
+    pub(crate) fn due(&self) -> Option<Duration> {
         self.due
     }
 
     /// Whether it failed, and the pause is over.
-    pub(super) fn is_due(&self, now: Duration) -> bool {
+    pub(crate) fn is_due(&self, now: Duration) -> bool {
         self.due.is_some_and(|due| due <= now)
     }
 }
