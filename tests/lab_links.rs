@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use lab::ask::{STANDALONE, config, context_switches};
 use lab::client::Keys;
 use lab::daemon::{Daemon, keygen};
+use rustix::process::{Pid, Signal, kill_process};
+
 use lab::{FRIEND, Lab, Place, ROUTER, wait_for};
 
 const AGAIN: &str = "wan: capturing again";
@@ -279,6 +281,33 @@ fn a_hundred_flaps_cost_nothing() {
     scene.knock_opens();
     eprintln!("captures opened: {}", daemon.times_said(AGAIN));
     holds_no_more(&daemon, before);
+    daemon.stop();
+}
+
+#[test]
+fn news_that_were_lost_are_made_up_for() {
+    let mut scene = Scene::new();
+    let mut daemon = scene.start(&scene.config(""));
+    daemon.wait_ready();
+    let index = scene.lab.wan_index();
+    let pid = Pid::from_raw(i32::try_from(daemon.pid()).expect("a number")).expect("a process");
+    kill_process(pid, Signal::STOP).expect("stop the daemon");
+    // More than the socket holds, and what counts is among what is lost.
+    scene.lab.router_ip(&"link set lan down\nlink set lan up\n".repeat(500));
+    scene.lab.unplug();
+    scene.lab.lay_wire();
+    scene.lab.wan_up();
+    assert_ne!(scene.lab.wan_index(), index);
+    // sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode: protocol 0 is NETLINK_ROUTE, group 1 has the devices.
+    let sockets = scene.lab.run(Place::Router, "cat", &["/proc/net/netlink"]);
+    let lost = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|line| {
+        line.get(1) == Some(&"0") && line.get(3) == Some(&"00000001") && line.get(8).is_some_and(|drops| *drops != "0")
+    });
+    assert!(lost, "nothing was lost:\n{sockets}");
+    kill_process(pid, Signal::CONT).expect("let the daemon go on");
+    daemon.wait_times(AGAIN, 1);
+    scene.knock_opens();
+    assert!(!daemon.log().contains("cannot hear"), "{}", daemon.log());
     daemon.stop();
 }
 
