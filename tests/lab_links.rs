@@ -4,6 +4,8 @@
 mod lab;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -308,6 +310,39 @@ fn news_that_were_lost_are_made_up_for() {
     daemon.wait_times(AGAIN, 1);
     scene.knock_opens();
     assert!(!daemon.log().contains("cannot hear"), "{}", daemon.log());
+    daemon.stop();
+}
+
+#[test]
+fn what_fails_although_the_device_is_there_is_tried_again() {
+    const DESCRIPTORS: usize = 24;
+    let mut scene = Scene::new();
+    let config = scene.config("");
+    scene.lab.reconfigure(&config);
+    let plain = scene.lab.daemon_command(&[]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit -n {DESCRIPTORS}; exec \"$@\""), "sh"]);
+    limited.arg(plain.get_program()).args(plain.get_args()).stdin(Stdio::null());
+    let mut daemon = Daemon::spawn(limited, &config);
+    daemon.wait_ready();
+    scene.lab.unplug();
+    daemon.wait_times(ABSENT, 1);
+    // Clients take the descriptors that a capture would need.
+    let mut clients = Vec::new();
+    wait_for("all descriptors in use", Duration::from_secs(3), || {
+        clients.push(UnixStream::connect(scene.lab.socket()).expect("connect"));
+        sleep(Duration::from_millis(20));
+        (daemon.holdings().descriptors >= DESCRIPTORS).then_some(())
+    });
+    scene.lab.lay_wire();
+    scene.lab.wan_up();
+    daemon.wait_times("it is tried again", 1);
+    assert!(daemon.log().contains("wan: cannot capture: "), "{}", daemon.log());
+    assert_eq!(daemon.times_said(AGAIN), 0, "{}", daemon.log());
+    drop(clients);
+    daemon.wait_times(AGAIN, 1);
+    assert_eq!(daemon.times_said("it is tried again"), 1, "{}", daemon.log());
+    scene.knock_opens();
     daemon.stop();
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use pcap::{Active, Capture, Direction};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 
 use super::Datagram;
@@ -35,7 +36,7 @@ pub fn can_exist(name: &str) -> bool {
 /// Whether this process may capture at all.
 #[must_use]
 pub fn is_permitted() -> bool {
-    socket(AddressFamily::PACKET, SocketType::RAW, None).is_ok()
+    !matches!(socket(AddressFamily::PACKET, SocketType::RAW, None), Err(Errno::PERM | Errno::ACCESS))
 }
 
 /// Why a device cannot be captured on; its `Display` is one line that names the device and the remedy.
@@ -211,10 +212,10 @@ fn explain(device: &str, error: &pcap::Error) -> OpenError {
     if !can_exist(&device) {
         return OpenError::NoName(device);
     }
-    let missing = socket(AddressFamily::UNIX, SocketType::DGRAM, None)
-        .and_then(|any| netdevice::name_to_index(any, &device))
-        .is_err();
-    if missing && device != ANY {
+    let index =
+        socket(AddressFamily::UNIX, SocketType::DGRAM, None).and_then(|any| netdevice::name_to_index(any, &device));
+    // Any other error, such as for want of descriptors, says nothing about the device.
+    if matches!(index, Err(Errno::NODEV | Errno::NXIO)) && device != ANY {
         return OpenError::NoSuchDevice(device);
     }
     if !is_permitted() {
