@@ -24,4 +24,5 @@ pub mod limits;
 pub mod net;
 pub mod reason;
 pub mod replay;
+mod retry;
 pub mod uci;

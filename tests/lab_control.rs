@@ -168,7 +168,7 @@ fn status_says_what_stands_against_a_knock() {
     assert!(told.contains("clock      not set: it is more than max_age behind"), "{told}");
 
     lab.run(Place::Router, "ip", &["link", "delete", "wan"]);
-    let lost = || lab.told(&["status"]).contains("wan: the capture is lost").then_some(());
+    let lost = || lab.told(&["status"]).contains("wan: there is no such network device; it is awaited").then_some(());
     wait_for("the lost capture", Duration::from_secs(3), lost);
     assert_eq!(lab.asked(&["status"])["devices"][0]["received"], Value::Null);
 }

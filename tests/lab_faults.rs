@@ -50,9 +50,13 @@ fn one_line(status: Option<i32>, log: &str, words: &[&str]) {
 }
 
 #[test]
-fn an_interface_that_is_not_there() {
+fn an_interface_that_cannot_be() {
     let lab = Lab::new();
-    gives_up(&lab, &config(), &["--interface", "nosuch0"], &["nosuch0"]);
+    for name in ["a-name-of-16-chr", "wan/0", "wan 0", ""] {
+        gives_up(&lab, &config(), &["--interface", name], &[name, "no name of a network device"]);
+    }
+    let config = config().replace("'wan'", "'a-name-of-16-chr'");
+    gives_up(&lab, &config, &[], &["a-name-of-16-chr", "device"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use pcap::{Active, Capture, Direction};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 
 use super::Datagram;
@@ -22,9 +23,27 @@ const BATCH_MAX: usize = 65_536;
 /// libpcap's name for all devices at once.
 pub(crate) const ANY: &str = "any";
 
+/// Longest name of a network device, in bytes (`IFNAMSIZ` without the closing zero).
+const NAME_MAX: usize = 15;
+
+/// Whether the kernel would let a device have this name.
+#[must_use]
+pub fn can_exist(name: &str) -> bool {
+    let fits = (1..=NAME_MAX).contains(&name.len()) && name != "." && name != "..";
+    fits && !name.bytes().any(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control() || b"/:".contains(&byte))
+}
+
+/// Whether this process may capture at all.
+#[must_use]
+pub fn is_permitted() -> bool {
+    !matches!(socket(AddressFamily::PACKET, SocketType::RAW, None), Err(Errno::PERM | Errno::ACCESS))
+}
+
 /// Why a device cannot be captured on; its `Display` is one line that names the device and the remedy.
 #[derive(Debug, PartialEq, Eq)]
 pub enum OpenError {
+    /// No device can have this name.
+    NoName(String),
     /// There is no device of this name.
     NoSuchDevice(String),
     /// The device is down.
@@ -40,6 +59,10 @@ pub enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoName(name) => write!(
+                f,
+                "{name}: is no name of a network device: 1 to {NAME_MAX} characters, no blank, '/' or ':'; write for example eth0"
+            ),
             Self::NoSuchDevice(device) => {
                 write!(f, "{device}: no such network device; `ip link` lists them")
             }
@@ -186,13 +209,16 @@ impl Live {
 /// Finds out why a device could not be opened: libpcap gives no code through its binding, and words change.
 fn explain(device: &str, error: &pcap::Error) -> OpenError {
     let device = device.to_owned();
-    let missing = socket(AddressFamily::UNIX, SocketType::DGRAM, None)
-        .and_then(|any| netdevice::name_to_index(any, &device))
-        .is_err();
-    if missing && device != ANY {
+    if !can_exist(&device) {
+        return OpenError::NoName(device);
+    }
+    let index =
+        socket(AddressFamily::UNIX, SocketType::DGRAM, None).and_then(|any| netdevice::name_to_index(any, &device));
+    // Any other error, such as for want of descriptors, says nothing about the device.
+    if matches!(index, Err(Errno::NODEV | Errno::NXIO)) && device != ANY {
         return OpenError::NoSuchDevice(device);
     }
-    if socket(AddressFamily::PACKET, SocketType::RAW, None).is_err() {
+    if !is_permitted() {
         return OpenError::Permission(device);
     }
     let text = words(error);

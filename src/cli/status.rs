@@ -44,7 +44,7 @@ fn rows(status: &Value) -> Vec<Vec<String>> {
     for device in list(status, "devices") {
         let capturing = device.get("capturing").and_then(Value::as_bool) == Some(true);
         let counted = format!("received {}, dropped {}", number(device, "received"), number(device, "dropped"));
-        let how = if capturing { counted } else { "the capture is lost; tried every second".to_owned() };
+        let how = if capturing { counted } else { text(device, "why") };
         row("device", format!("{}: {how}", text(device, "device")));
     }
     row("grants", format!("{} living, knocks honoured: {}", number(status, "grants"), number(status, "honoured")));

@@ -115,8 +115,10 @@ pub struct Clock {
 pub struct Device {
     /// The device.
     pub device: String,
-    /// Whether it is captured on now; otherwise it is tried every second.
+    /// Whether it is captured on now.
     pub capturing: bool,
+    /// Why not, and what helps, for people.
+    pub why: Option<String>,
     /// Frames that the kernel's filter let through since the capture was opened.
     pub received: Option<u32>,
     /// Frames of these that found the ring full.

@@ -48,8 +48,8 @@ impl Daemon {
         if door.helper.as_ref().is_some_and(Helper::has_ended) {
             not_ready.push(ENDED.to_owned());
         }
-        let lost = devices.iter().filter(|device| !device.capturing);
-        not_ready.extend(lost.map(|device| format!("{}: the capture is lost", device.device)));
+        not_ready
+            .extend(devices.iter().filter_map(|device| Some(format!("{}: {}", device.device, device.why.as_ref()?))));
         if let Some(why) = why.filter(|_| self.config.main.max_age > 0) {
             not_ready.push(format!("the clock is not set: {why}"));
         }
@@ -61,7 +61,7 @@ impl Daemon {
             ready: not_ready.is_empty(),
             not_ready,
             clock: Clock { unix: wall.unix, set: why.is_none(), why },
-            awaited: door.awaited.clone(),
+            awaited: door.awaited.all(),
             devices,
             firewall: match self.config.main.firewall {
                 FirewallMode::Fw4 => "fw4",

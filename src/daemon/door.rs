@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::awaited::Awaited;
 use super::clock::{since_boot, wall};
 use super::closing::{Closing, Ended};
 use super::facts::{Facts, Occasion, Why};
@@ -13,7 +14,7 @@ use super::own::Routes;
 use super::report::{Refusal, Report};
 use super::store::Store;
 use crate::access::Grant;
-use crate::capture::{Datagram, Transport};
+use crate::capture::Datagram;
 use crate::config::Config;
 use crate::control::reply::Revoked;
 use crate::control::ring::Kind;
@@ -36,7 +37,7 @@ pub(super) struct Door {
     pub(super) report: Report,
     pub(super) routes: Routes,
     /// Where knocks are awaited, for people.
-    pub(super) awaited: String,
+    pub(super) awaited: Awaited,
     /// Whether people know that a knock would be honoured.
     ready: bool,
     /// Whether the ruleset was changed by ourselves since it was looked at.
@@ -55,7 +56,7 @@ impl Door {
         firewall: Firewall,
         helper: Option<Helper>,
         routes: Routes,
-        awaited: String,
+        awaited: Awaited,
     ) -> Self {
         let now = since_boot();
         Self {
@@ -90,18 +91,36 @@ impl Door {
 
     /// Says that knocks are awaited, or what they wait for.
     pub(super) fn announce(&mut self) {
-        let awaited = &self.awaited;
         match self.firewall.missing() {
             Ok(missing) => match missing.first() {
                 None if !self.store.is_open() => {}
+                // What is waited for was said when a device turned out not to be there.
                 None => {
-                    self.ready = true;
-                    log::info!(target: NOTICE, "ready: knocks are awaited at {awaited}");
+                    if let Some(awaited) = self.awaited.now() {
+                        self.ready = true;
+                        log::info!(target: NOTICE, "ready: knocks are awaited at {awaited}");
+                    }
                 }
-                Some(missing) => log::warn!("{missing}; knocks at {awaited} are refused until it is there"),
+                Some(missing) => {
+                    log::warn!("{missing}; knocks at {} are refused until it is there", self.awaited.all());
+                }
             },
             Err(error) => log::warn!("{error}"),
         }
+    }
+
+    /// Says that knocks are awaited, if people do not know that and nothing is missing.
+    fn announce_at_last(&mut self) {
+        if !self.ready && self.firewall.missing().is_ok_and(|missing| missing.is_empty()) {
+            self.announce();
+        }
+    }
+
+    /// Knocks are heard on these devices from now on.
+    pub(super) fn hear(&mut self, devices: Vec<String>) {
+        self.awaited.hear(devices);
+        self.ready &= self.awaited.now().is_some();
+        self.announce_at_last();
     }
 
     /// One captured frame goes the whole way.
@@ -272,9 +291,7 @@ impl Door {
             self.report.note(kind, self.clock.unix, access, event.to_string());
         }
         self.close(Why::Deleted);
-        if !self.ready && self.firewall.missing().is_ok_and(|missing| missing.is_empty()) {
-            self.announce();
-        }
+        self.announce_at_last();
     }
 }
 
@@ -282,22 +299,4 @@ impl Door {
 fn picks_up() -> bool {
     let loose = std::fs::read("/proc/sys/net/netfilter/nf_conntrack_tcp_loose");
     !loose.is_ok_and(|value| value.trim_ascii() == b"0")
-}
-
-/// Ports, transports and devices, for people.
-pub(super) fn awaited(config: &Config, devices: &[String]) -> String {
-    let transports = config.main.transports.iter().map(|transport| match transport {
-        Transport::Udp => "udp",
-        Transport::Tcp => "tcp",
-        Transport::Icmp => "icmp",
-    });
-    let ports = config.main.ports.iter().map(|range| match (range.start(), range.end()) {
-        (first, last) if first == last => first.to_string(),
-        (first, last) => format!("{first}-{last}"),
-    });
-    let http = config.main.http.map(|_| "http");
-    let (transports, ports) = (transports.chain(http).collect::<Vec<_>>(), ports.collect::<Vec<_>>());
-    let listener =
-        config.main.tcp_listen.map(|port| format!(", and by the listener at tcp {port}")).unwrap_or_default();
-    format!("{} {} on {}{listener}", transports.join(","), ports.join(","), devices.join(", "))
 }

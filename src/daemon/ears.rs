@@ -1,75 +1,89 @@
-//! The captured devices: taking what they have captured, opening lost captures again, changing them on reload.
+//! The captured devices: taking what they have captured, following them as they come and go, changing them on reload.
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::clock::since_boot;
 use super::door::Door;
+use super::ear::{Ear, Wish};
+use super::links::Links;
 use crate::capture::filter::Filter;
 use crate::capture::live::{Live, OpenError};
 use crate::config::Main;
 use crate::control::reply::Device;
 
-/// Packets that one device may deliver before the others have their turn.
-const TURN: usize = 256;
-
-/// Turns that a capture gets before it is closed: more than the largest ring holds frames of the shortest knock.
-const LAST_TURNS: usize = 2048;
-
-/// How long until a lost capture is opened again.
-const REOPEN_AFTER: Duration = Duration::from_secs(1);
-
-/// One device, and its capture while there is one.
-struct Ear {
-    device: String,
-    live: Option<Live>,
-    reopen_at: Duration,
-}
-
 /// All captured devices.
 pub(super) struct Ears {
     ears: Vec<Ear>,
+    links: Links,
     filter: Filter,
     ring_kib: u32,
 }
 
 impl Ears {
-    /// Opens a capture on each device.
-    pub(super) fn open(devices: &[String], main: &Main) -> Result<Self, OpenError> {
+    /// Opens a capture on each device that is there and up, and awaits the others.
+    ///
+    /// # Errors
+    /// One line, where a device cannot be captured on even when it is there.
+    pub(super) fn open(devices: &[String], main: &Main) -> Result<Self, String> {
+        // Before the devices are looked at, so that nothing is missed.
+        let links = Links::open().map_err(|error| format!("cannot hear of network devices: {error}"))?;
         let filter = main.filter();
-        let open = |device: &String| Ear::open(device, main.ring_kib, &filter);
-        let ears = each_once(devices).map(open).collect::<Result<_, _>>()?;
-        Ok(Self { ears, filter, ring_kib: main.ring_kib })
+        let wish = Wish { filter: &filter, ring_kib: main.ring_kib };
+        let open = |device: &String| Ear::open(device, &wish, &links);
+        let ears =
+            each_once(devices).map(open).collect::<Result<_, _>>().map_err(|error: OpenError| error.to_string())?;
+        Ok(Self { ears, links, filter, ring_kib: main.ring_kib })
     }
 
     /// Takes what was captured and says how many packets that were.
     pub(super) fn listen(&mut self, door: &mut Door) -> usize {
-        let Self { ears, filter, ring_kib } = self;
-        ears.iter_mut().map(|ear| ear.listen(*ring_kib, filter, door)).sum()
+        self.ears.iter_mut().map(|ear| ear.listen(door)).sum()
+    }
+
+    /// Follows the devices: all of them where the kernel has news, else those whose time has come or whose capture
+    /// broke off.
+    pub(super) fn follow(&mut self, news: bool, door: &mut Door) {
+        let Self { ears, links, filter, ring_kib } = self;
+        let now = door.now;
+        let all = links.hear(news, now);
+        let mut looked = false;
+        for ear in ears.iter_mut().filter(|ear| all || ear.wants_a_look(now)) {
+            ear.look(&Wish { filter, ring_kib: *ring_kib }, links, door);
+            looked = true;
+        }
+        if looked {
+            door.hear(self.heard());
+        }
     }
 
     /// The open captures' descriptors.
     pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.ears.iter().filter_map(|ear| ear.live.as_ref().map(Live::fd))
+        self.ears.iter().filter_map(|ear| ear.live().map(Live::fd))
     }
 
-    /// When lost captures are tried again.
+    /// The descriptor of the kernel's news.
+    pub(super) fn links_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.links.fd()
+    }
+
+    /// When something is tried again.
     pub(super) fn due(&self) -> Option<Duration> {
-        self.ears.iter().filter(|ear| ear.live.is_none()).map(|ear| ear.reopen_at).min()
+        self.ears.iter().filter_map(Ear::due).chain(self.links.due()).min()
+    }
+
+    /// The devices that are captured on now.
+    pub(super) fn heard(&self) -> Vec<String> {
+        self.ears.iter().filter(|ear| ear.live().is_some()).map(|ear| ear.device().to_owned()).collect()
+    }
+
+    /// A line for each device that is awaited.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.ears.iter().filter_map(|ear| Some(format!("{}: {}", ear.device(), ear.why()?))).collect()
     }
 
     /// How each capture is.
     pub(super) fn devices(&mut self) -> Vec<Device> {
-        let device = |ear: &mut Ear| {
-            let counted = ear.live.as_mut().and_then(|live| live.statistics().ok());
-            Device {
-                device: ear.device.clone(),
-                capturing: ear.live.is_some(),
-                received: counted.map(|counted| counted.received),
-                dropped: counted.map(|counted| counted.dropped),
-            }
-        };
-        self.ears.iter_mut().map(device).collect()
+        self.ears.iter_mut().map(Ear::report).collect()
     }
 
     /// Captures on these devices from now on. Where filter and ring stay the same, so does an open capture; a new
@@ -77,29 +91,21 @@ impl Ears {
     /// falls into both is refused there as seen before.) On failure all is as it was.
     pub(super) fn change(&mut self, devices: &[String], main: &Main, door: &mut Door) -> Result<(), OpenError> {
         let filter = main.filter();
+        let wish = Wish { filter: &filter, ring_kib: main.ring_kib };
         let same = filter == self.filter && main.ring_kib == self.ring_kib;
         let mut opened = Vec::with_capacity(devices.len());
         for device in each_once(devices) {
-            let known = self.ears.iter().find(|ear| ear.device == *device);
-            opened.push(match known {
-                Some(_) if same => None,
-                // Lost already: it is tried again as before.
-                Some(Ear { live: None, .. }) => Some(Ear::lost(device)),
-                _ => Some(Ear::open(device, main.ring_kib, &filter)?),
-            });
+            let known = self.ears.iter().find(|ear| ear.device() == device);
+            // One without a capture goes on waiting.
+            let kept = known.is_some_and(|ear| same || ear.live().is_none());
+            opened.push(if kept { None } else { Some(Ear::open(device, &wish, &self.links)?) });
         }
         let mut old = std::mem::take(&mut self.ears);
         for (device, ear) in each_once(devices).zip(opened) {
-            let kept = || old.iter().position(|ear| ear.device == *device).map(|place| old.swap_remove(place));
+            let kept = || old.iter().position(|ear| ear.device() == device).map(|place| old.swap_remove(place));
             self.ears.extend(ear.or_else(kept));
         }
-        for mut ear in old {
-            for _ in 0..LAST_TURNS {
-                if ear.listen(self.ring_kib, &self.filter, door) == 0 {
-                    break;
-                }
-            }
-        }
+        old.iter_mut().for_each(|ear| ear.empty(door));
         (self.filter, self.ring_kib) = (filter, main.ring_kib);
         Ok(())
     }
@@ -112,48 +118,4 @@ fn each_once(devices: &[String]) -> impl Iterator<Item = &String> {
         .enumerate()
         .filter(|&(index, device)| !devices.iter().take(index).any(|earlier| earlier == device))
         .map(|(_, device)| device)
-}
-
-impl Ear {
-    fn open(device: &str, ring_kib: u32, filter: &Filter) -> Result<Self, OpenError> {
-        Ok(Self { live: Some(Live::open(device, ring_kib, filter)?), ..Self::lost(device) })
-    }
-
-    fn lost(device: &str) -> Self {
-        Self { device: device.to_owned(), live: None, reopen_at: Duration::ZERO }
-    }
-
-    /// Takes what the device has captured and says how many packets that were, or opens its capture again.
-    fn listen(&mut self, ring_kib: u32, filter: &Filter, door: &mut Door) -> usize {
-        let Some(live) = &mut self.live else {
-            self.reopen(ring_kib, filter);
-            return 0;
-        };
-        live.drain(TURN, |captured| door.knocked(captured)).unwrap_or_else(|error| {
-            log::warn!("{error}; the capture is opened again as soon as that works");
-            self.live = None;
-            // A device that opens and fails at once must not be tried without a pause.
-            self.reopen_at = self.reopen_at.max(since_boot());
-            0
-        })
-    }
-
-    /// Tries to open a lost capture, not more often than [`REOPEN_AFTER`].
-    fn reopen(&mut self, ring_kib: u32, filter: &Filter) {
-        let now = since_boot();
-        if now < self.reopen_at {
-            return;
-        }
-        match Live::open(&self.device, ring_kib, filter) {
-            Ok(live) => {
-                log::warn!("{}: capturing again", self.device);
-                self.live = Some(live);
-                self.reopen_at = now.saturating_add(REOPEN_AFTER);
-            }
-            Err(error) => {
-                log::debug!("{error}");
-                self.reopen_at = now.saturating_add(REOPEN_AFTER);
-            }
-        }
-    }
 }

@@ -3,10 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags};
-
 use super::door::Door;
-use super::orders::{Heard, Helper};
+use super::orders::Heard;
 use crate::engine::{Pending, Verdict};
 use crate::limits::{LOOKUP_TIME, LOOKUPS_MAX};
 use crate::reason::Reason;
@@ -30,14 +28,7 @@ pub(super) struct Waiting {
 }
 
 impl Door {
-    /// What to wait for at the helper: its answer while one is awaited, and its end, which needs no asking.
-    pub(super) fn helper_poll(&self) -> Option<PollFd<'_>> {
-        let flags = if self.waiting.waiters.is_empty() { PollFlags::empty() } else { PollFlags::IN };
-        let fd = self.helper.as_ref().and_then(Helper::fd)?;
-        Some(PollFd::from_borrowed_fd(fd, flags))
-    }
-
-    /// When the next knock has waited long enough.
+    /// When the next knock has waited long enough; absent where none waits.
     pub(super) fn lookup_due(&self) -> Option<Duration> {
         self.waiting.waiters.first().map(|waiter| waiter.until)
     }

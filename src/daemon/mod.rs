@@ -1,15 +1,18 @@
 //! The daemon: one poll that everything passes through, and all that touches a clock, a file or a descriptor.
 
 mod answer;
+mod awaited;
 pub mod boot;
 pub mod clock;
 mod closing;
 mod door;
+mod ear;
 mod ears;
 mod facts;
 pub mod files;
 pub mod helper;
 pub mod journal;
+pub mod links;
 pub mod listener;
 pub mod logger;
 mod lookup;
@@ -25,3 +28,4 @@ mod scribe;
 pub mod signals;
 pub mod state;
 pub mod store;
+mod wait;

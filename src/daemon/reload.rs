@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-use super::door::awaited;
+use super::awaited::Awaited;
 use super::logger;
 use super::orders::{is_same, looks_up};
 use super::own::Routes;
@@ -62,11 +62,14 @@ impl Daemon {
         let memory = carry_over(self.door.engine.memory(), &self.config, &config);
         self.door.engine = Engine::new(&config, memory);
         self.door.routes = routes;
-        self.door.awaited = awaited(&config, &devices);
+        self.door.awaited = Awaited::new(&config, &devices, Vec::new());
+        self.door.hear(self.ears.heard());
         self.door.configure(&config);
         logger::set_level(config.main.log_level);
         self.config = config;
-        Ok(Reloaded { stanzas: self.door.engine.stanzas(), warnings: some_of(&warnings) })
+        let mut warnings = some_of(&warnings);
+        warnings.extend(self.ears.warnings());
+        Ok(Reloaded { stanzas: self.door.engine.stanzas(), warnings })
     }
 }
 

@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-
+use super::awaited::Awaited;
 use super::clock::{since_boot, wall};
-use super::door::{Door, awaited};
+use super::door::Door;
 use super::ears::Ears;
 use super::listener::Listener;
 use super::orders::Helper;
@@ -16,6 +14,7 @@ use super::pace::Pace;
 use super::privileges::{FALLBACK_ID, User, is_root};
 use super::signals::Signals;
 use super::store::{Places, Store, load};
+use super::wait::{Part, Wait};
 use crate::config::{Config, FirewallMode};
 use crate::control::{self, server::Control};
 use crate::engine::Engine;
@@ -65,7 +64,7 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
     }
     let helper = Helper::start(&config, options.syslog)?;
     let mut signals = Signals::listen().map_err(|error| format!("signals: {error}"))?;
-    let ears = Ears::open(devices, &config.main).map_err(|error| error.to_string())?;
+    let ears = Ears::open(devices, &config.main)?;
     let listener = config.main.tcp_listen.map(Listener::open).transpose()?;
     let _lock = options.places.lock()?;
     let guard = (config.main.firewall == FirewallMode::Standalone)
@@ -74,7 +73,7 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
     let mut control = open_control(options)?;
     give_up_root(options, control.as_ref())?;
     let found = load(&options.places);
-    for warning in &found.warnings {
+    for warning in ears.warnings().iter().chain(&found.warnings) {
         log::warn!("{warning}");
     }
     let mut engine = Engine::new(&config, found.memory);
@@ -85,7 +84,8 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
         store.honoured(since_boot());
     }
     let routes = Routes::open(devices).map_err(|error| format!("routes: {error}"))?;
-    let mut door = Door::new(engine, store, firewall, helper, routes, awaited(&config, devices));
+    let awaited = Awaited::new(&config, devices, ears.heard());
+    let mut door = Door::new(engine, store, firewall, helper, routes, awaited);
     door.configure(&config);
     let mut daemon = Daemon {
         config,
@@ -153,26 +153,28 @@ fn give_up_root(options: &Options, control: Option<&Control>) -> Result<(), Stri
 fn watch(daemon: &mut Daemon, signals: &mut Signals, mut control: Option<&mut Control>) -> Result<(), String> {
     let mut pace = Pace::default();
     loop {
-        let ready = wait(signals, daemon, control.as_deref())?;
-        if ready.stop {
+        let woken = wait(signals, daemon, control.as_deref()).sleep()?;
+        if woken.by(Part::Stop) {
             return Ok(());
         }
         daemon.door.tick();
         let captured = daemon.ears.listen(&mut daemon.door);
-        let accepted = daemon.accept(ready.listener);
+        daemon.ears.follow(woken.by(Part::Links), &mut daemon.door);
+        let accepted = daemon.accept(woken.by(Part::Listener));
         daemon.door.mind_the_lookups();
-        daemon.door.mind_the_firewall(ready.firewall);
-        if ready.helper_ended {
+        let due = daemon.door.firewall.due().is_some_and(|due| due <= daemon.door.now);
+        daemon.door.mind_the_firewall(due || woken.by(Part::Firewall));
+        if woken.by(Part::Helper) {
             daemon.door.lose_helper();
         }
-        if ready.hangup {
+        if woken.by(Part::Hangup) {
             signals.take_hangup();
             // What came of it is logged.
             let _ = daemon.reload();
         }
         let now = since_boot();
         if let Some(control) = &mut control {
-            if ready.control || control.due().is_some_and(|due| due <= now) {
+            if woken.by(Part::Control) || control.due().is_some_and(|due| due <= now) {
                 control.serve(now, &mut |request| daemon.answer(request));
             }
             control.publish(daemon.door.report.events(), now);
@@ -187,57 +189,32 @@ fn watch(daemon: &mut Daemon, signals: &mut Signals, mut control: Option<&mut Co
     }
 }
 
-/// What woke the poll; captures are simply asked.
-struct Ready {
-    stop: bool,
-    hangup: bool,
-    firewall: bool,
-    listener: bool,
-    helper_ended: bool,
-    control: bool,
-}
-
-/// Sleeps until a descriptor is readable or something is due; without either, for ever.
-fn wait(signals: &Signals, daemon: &Daemon, control: Option<&Control>) -> Result<Ready, String> {
+/// What the daemon sleeps on.
+fn wait<'a>(signals: &'a Signals, daemon: &'a Daemon, control: Option<&'a Control>) -> Wait<'a> {
     let door = &daemon.door;
-    let fixed = [signals.stop(), signals.hangup(), door.firewall.event_fd()];
-    let listener = daemon.listener.as_ref();
-    let readable = fixed.into_iter().chain(listener.into_iter().flat_map(Listener::fds)).chain(daemon.ears.fds());
-    let mut fds: Vec<PollFd<'_>> = readable.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-    let own = fds.len();
-    fds.extend(door.helper_poll());
-    let asked = fds.len();
-    fds.extend(control.into_iter().flat_map(Control::poll_fds));
-    let due = daemon
-        .ears
-        .due()
-        .into_iter()
-        .chain(door.store.state_due())
-        .chain(door.report.summary_due())
-        .chain(door.closing.due())
-        .chain(door.lookup_due())
-        .chain(listener.and_then(Listener::due))
-        .chain(control.and_then(Control::due))
-        .min()
-        .map(|due| due.saturating_sub(since_boot()));
-    let timeout = due.and_then(|due| Timespec::try_from(due).ok());
-    match poll(&mut fds, timeout.as_ref()) {
-        Ok(_) | Err(Errno::INTR) => {}
-        Err(error) => return Err(format!("poll: {error}")),
+    let mut wait = Wait::default();
+    wait.readable(Part::Stop, [signals.stop()]);
+    wait.readable(Part::Hangup, [signals.hangup()]);
+    wait.readable(Part::Captures, daemon.ears.fds());
+    wait.readable(Part::Links, daemon.ears.links_fd());
+    wait.until(daemon.ears.due());
+    let firewall_due = door.firewall.due();
+    wait.readable(Part::Firewall, firewall_due.is_none().then(|| door.firewall.event_fd()));
+    wait.until(firewall_due);
+    wait.until(door.store.state_due());
+    wait.until(door.report.summary_due());
+    let helper = door.helper.as_ref().and_then(Helper::fd);
+    wait.hung_up(Part::Helper, helper);
+    wait.readable(Part::Lookups, helper.filter(|_| door.lookup_due().is_some()));
+    wait.until(door.lookup_due());
+    wait.until(door.closing.due());
+    if let Some(listener) = &daemon.listener {
+        wait.readable(Part::Listener, listener.fds());
+        wait.until(listener.due());
     }
-    let woke = |fd: &PollFd<'_>| !fd.revents().is_empty();
-    let readable = |index: usize| fds.get(index).is_some_and(woke);
-    let heard = listener.map_or(0, |listener| listener.fds().count());
-    Ok(Ready {
-        stop: readable(0),
-        hangup: readable(1),
-        firewall: readable(2),
-        listener: (fixed.len()..).take(heard).any(readable),
-        helper_ended: fds
-            .iter()
-            .take(asked)
-            .skip(own)
-            .any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR)),
-        control: fds.iter().skip(asked).any(woke),
-    })
+    if let Some(control) = control {
+        wait.any(Part::Control, control.poll_fds());
+        wait.until(control.due());
+    }
+    wait
 }

@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod expr;
 pub mod grant;
+mod hearing;
 pub mod key;
 mod living;
 mod numbers;
@@ -40,8 +41,9 @@ pub use self::sync::Event;
 
 use self::batch::Batch;
 use self::events::Watch;
+use self::hearing::Hearing;
 use self::living::{Life, Living, Undo};
-use self::socket::{Refusal, Requests, Socket};
+use self::socket::{Refusal, Requests};
 
 /// The table of OpenWrt's firewall, family inet.
 pub const FW4_TABLE: &str = "fw4";
@@ -63,7 +65,7 @@ pub struct Firewall {
     mode: FirewallMode,
     guard: Guard,
     requests: Requests,
-    events: Socket,
+    events: Hearing,
     buffer: Vec<u8>,
     watch: Watch,
     living: Living,
@@ -94,7 +96,7 @@ impl Firewall {
             guard,
             watch: Watch::new(table, requests.port()),
             requests,
-            events: Socket::events()?,
+            events: Hearing::open()?,
             buffer: vec![0; socket::DATAGRAM],
             living: Living::default(),
             handle: None,
@@ -222,6 +224,13 @@ impl Firewall {
     #[must_use]
     pub fn event_fd(&self) -> BorrowedFd<'_> {
         self.events.as_fd()
+    }
+
+    /// When [`Firewall::on_events`] has something to do although nothing is readable, on `CLOCK_BOOTTIME`: the socket
+    /// failed and is to be replaced. Until then it is not to be polled.
+    #[must_use]
+    pub fn due(&self) -> Option<Duration> {
+        self.events.due()
     }
 
     fn table(&self) -> &'static str {

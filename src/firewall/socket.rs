@@ -64,6 +64,12 @@ impl Socket {
         Ok(socket)
     }
 
+    /// A socket that is none.
+    #[cfg(test)]
+    pub(super) fn over(fd: OwnedFd) -> Self {
+        Self { fd, port: 0 }
+    }
+
     /// Reads one datagram of the kernel; `None` when there is none now.
     ///
     /// What other processes send is dropped; a datagram that did not fit is an overrun, `NOBUFS`.

@@ -34,6 +34,8 @@ pub enum Event {
     Resynced,
     /// Living grants could not be put back; this is tried again when the table changes.
     Failed(FirewallError),
+    /// Notifications cannot be read; after a pause they are listened to anew.
+    Deaf(FirewallError),
 }
 
 impl fmt::Display for Event {
@@ -48,6 +50,7 @@ impl fmt::Display for Event {
             }
             Self::Resynced => f.write_str("firewall notifications were lost; the sets were read anew"),
             Self::Failed(error) => write!(f, "living grants could not be put back: {error}"),
+            Self::Deaf(error) => write!(f, "{error}; it is tried again"),
         }
     }
 }
@@ -64,7 +67,7 @@ impl Firewall {
     pub(super) fn drain(&mut self, now: Duration) {
         let mut buffer = std::mem::take(&mut self.buffer);
         for _ in 0..DATAGRAMS_MAX {
-            match self.events.receive(&mut buffer) {
+            match self.events.receive(&mut buffer, now) {
                 Ok(Some(length)) => {
                     for message in Messages(buffer.get(..length).unwrap_or_default()) {
                         let living = &self.living;
@@ -82,7 +85,7 @@ impl Firewall {
                 }
                 Err(errno) => {
                     let error = FirewallError::kernel("read nftables events", errno);
-                    self.news.push(Event::Failed(error));
+                    self.news.push(Event::Deaf(error));
                     break;
                 }
             }

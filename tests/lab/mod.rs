@@ -26,8 +26,10 @@ pub(crate) mod disk;
 pub(crate) mod events;
 pub(crate) mod flood;
 pub(crate) mod fw4;
+pub(crate) mod links;
 pub(crate) mod names;
 pub(crate) mod nft;
+pub(crate) mod tun;
 pub(crate) mod wire;
 
 use std::fs;

@@ -1,0 +1,132 @@
+//! The one poll: each part of the daemon adds its descriptors and its deadline, and asks afterwards whether it woke us.
+
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::clock::since_boot;
+
+/// Who may wake the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP.
+    Hangup,
+    /// The captures; they are asked at every turn.
+    Captures,
+    /// The kernel's news of network devices.
+    Links,
+    /// The kernel's news of nftables.
+    Firewall,
+    /// The end of the helper process.
+    Helper,
+    /// The helper's answers, while any are awaited.
+    Lookups,
+    /// The TCP listener and its connections.
+    Listener,
+    /// The control socket and its clients.
+    Control,
+}
+
+/// What the next sleep ends with.
+#[derive(Default)]
+pub(super) struct Wait<'a> {
+    fds: Vec<PollFd<'a>>,
+    /// Whose each descriptor is.
+    parts: Vec<Part>,
+    due: Option<Duration>,
+}
+
+/// Who ended the sleep.
+pub(super) struct Woken(Vec<Part>);
+
+impl<'a> Wait<'a> {
+    /// Wakes when one of these is readable, or reports an error.
+    pub(super) fn readable(&mut self, part: Part, fds: impl IntoIterator<Item = BorrowedFd<'a>>) {
+        self.any(part, fds.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+    }
+
+    /// Wakes only when one of these hangs up, or reports an error.
+    pub(super) fn hung_up(&mut self, part: Part, fds: impl IntoIterator<Item = BorrowedFd<'a>>) {
+        self.any(part, fds.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::empty())));
+    }
+
+    /// Wakes when one of these is as it is waited for, or reports an error.
+    pub(super) fn any(&mut self, part: Part, fds: impl IntoIterator<Item = PollFd<'a>>) {
+        self.fds.extend(fds);
+        self.parts.resize(self.fds.len(), part);
+    }
+
+    /// Wakes at this time since boot, if there is one; the earliest counts.
+    pub(super) fn until(&mut self, due: Option<Duration>) {
+        self.due = self.due.into_iter().chain(due).min();
+    }
+
+    /// Sleeps until a descriptor is ready or something is due; without either, for ever.
+    ///
+    /// # Errors
+    /// One line, where the kernel cannot wait.
+    pub(super) fn sleep(mut self) -> Result<Woken, String> {
+        let left = self.due.map(|due| due.saturating_sub(since_boot()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut self.fds, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(format!("poll: {error}")),
+        }
+        let woke = self.fds.iter().zip(self.parts).filter(|(fd, _)| !fd.revents().is_empty());
+        Ok(Woken(woke.map(|(_, part)| part).collect()))
+    }
+}
+
+impl Woken {
+    /// Whether one of this part's descriptors was ready.
+    pub(super) fn by(&self, part: Part) -> bool {
+        self.0.contains(&part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::fd::AsFd as _;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn only_who_is_ready_woke_us_and_the_earliest_deadline_counts() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let (_quiet, silent) = UnixStream::pair().unwrap();
+        ours.write_all(b"x").unwrap();
+        let mut wait = Wait::default();
+        wait.readable(Part::Firewall, [silent.as_fd()]);
+        wait.readable(Part::Captures, [silent.as_fd(), theirs.as_fd()]);
+        wait.any(Part::Control, []);
+        let woken = wait.sleep().unwrap();
+        assert!(woken.by(Part::Captures));
+        assert!(![Part::Firewall, Part::Control, Part::Stop].into_iter().any(|part| woken.by(part)));
+
+        let start = since_boot();
+        let mut wait = Wait::default();
+        wait.readable(Part::Links, [silent.as_fd()]);
+        wait.until(None);
+        wait.until(Some(start + Duration::from_secs(3600)));
+        wait.until(Some(start + Duration::from_millis(30)));
+        wait.until(None);
+        assert!(!wait.sleep().unwrap().by(Part::Links));
+        let took = since_boot() - start;
+        assert!(took >= Duration::from_millis(30) && took < Duration::from_secs(60), "{took:?}");
+    }
+
+    #[test]
+    fn an_error_wakes_too() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(ours);
+        let mut wait = Wait::default();
+        wait.readable(Part::Links, [theirs.as_fd()]);
+        assert!(wait.sleep().unwrap().by(Part::Links));
+    }
+}
