@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::clock::{since_boot, wall};
 use super::logger::NOTICE;
+use super::lookout::Lookout;
 use super::orders::Helper;
 use super::own::Routes;
 use super::report::{Refusal, Report};
@@ -27,6 +28,8 @@ pub(super) struct Door {
     helper: Option<Helper>,
     pub(super) report: Report,
     pub(super) routes: Routes,
+    /// Whether a guarded port is open already.
+    pub(super) lookout: Lookout,
     /// Where knocks are awaited, for people.
     pub(super) awaited: String,
     /// Whether people know that a knock would be honoured.
@@ -57,6 +60,7 @@ impl Door {
             helper,
             report: Report::new(now),
             routes,
+            lookout: Lookout::default(),
             awaited,
             ready: false,
             changed: false,
@@ -194,6 +198,9 @@ impl Door {
                 _ => (Kind::Firewall, None),
             };
             self.report.note(kind, self.clock.unix, access, event.to_string());
+        }
+        if self.firewall.take_changed() {
+            self.lookout.changed(since_boot());
         }
         if !self.ready && self.firewall.missing().is_ok_and(|missing| missing.is_empty()) {
             self.announce();

@@ -1,5 +1,6 @@
 //! The daemon: one process, one thread, one poll; everything that touches a clock, a file or a descriptor.
 
+pub mod addresses;
 mod answer;
 pub mod boot;
 pub mod clock;
@@ -10,6 +11,7 @@ pub mod helper;
 pub mod journal;
 pub mod listener;
 pub mod logger;
+pub mod lookout;
 pub mod orders;
 pub mod own;
 pub mod pace;

@@ -62,6 +62,7 @@ impl Daemon {
         self.door.engine = Engine::new(&config, memory);
         self.door.routes = routes;
         self.door.awaited = awaited(&config, &devices);
+        self.door.lookout.aim(&config, &devices, self.door.now);
         logger::set_level(config.main.log_level);
         self.config = config;
         Ok(Reloaded { stanzas: self.door.engine.stanzas(), warnings: some_of(&warnings) })

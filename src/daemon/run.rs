@@ -84,7 +84,8 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
         store.honoured(since_boot());
     }
     let routes = Routes::open(devices).map_err(|error| format!("routes: {error}"))?;
-    let door = Door::new(engine, store, firewall, helper, routes, awaited(&config, devices));
+    let mut door = Door::new(engine, store, firewall, helper, routes, awaited(&config, devices));
+    door.lookout.aim(&config, devices, since_boot());
     let mut daemon = Daemon {
         config,
         path: options.config.clone(),
@@ -172,6 +173,7 @@ fn watch(daemon: &mut Daemon, signals: &mut Signals, mut control: Option<&mut Co
         }
         let door = &mut daemon.door;
         door.report.say_summary(now);
+        door.look_out(now, false);
         door.store.save(Some(now), &door.engine);
         door.store.tidy(&door.engine);
         if let Some(rest) = pace.rest(now, captured.saturating_add(accepted)) {
@@ -204,6 +206,7 @@ fn wait(signals: &Signals, daemon: &Daemon, control: Option<&Control>) -> Result
         .into_iter()
         .chain(door.store.state_due())
         .chain(door.report.summary_due())
+        .chain(door.lookout.due())
         .chain(listener.and_then(Listener::due))
         .chain(control.and_then(Control::due))
         .min()
