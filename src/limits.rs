@@ -120,5 +120,8 @@ pub const LOOKED_UP_ELEMENTS_MAX: usize = 2_048;
 /// Addresses of the router, of each family, that a stranger's packet is sent to where a rule asks for them.
 pub const OWN_ADDRESSES_MAX: usize = 8;
 
+/// Ports that some rule translates and that are tried as ways to a guarded one.
+pub const TRANSLATED_PORTS_MAX: usize = 32;
+
 /// Open guarded ports that one examination names.
 pub const FINDINGS_MAX: usize = 64;

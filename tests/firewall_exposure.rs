@@ -7,6 +7,8 @@
     reason = "a test fails by a panic"
 )]
 
+#[path = "netns/fw4_full.rs"]
+mod fw4_full;
 mod netns;
 
 use std::fmt::Write as _;
@@ -251,11 +253,32 @@ fn a_translation_leads_round_the_guard() {
             assert!(is_good, "{name}: {said:?}");
         }
         // Only where it leads to another host is it an outside port.
+        let outside = At::Outside("192.168.1.10:22".parse().unwrap());
         load(&nat("tcp dport 22 redirect to :2200", ""));
-        assert_eq!(look(At::Outside).open, []);
+        assert_eq!(look(outside).open, []);
         run("nft", "flush ruleset");
         load(&nat(everybody, "ct status dnat accept"));
-        assert_eq!(look(At::Outside).open.len(), 1);
+        assert_eq!(look(outside).open.len(), 1);
+        run("nft", "flush ruleset");
+        // Another port leads to what is guarded.
+        let other =
+            |to: &str| nat(&format!("tcp dport 2222 {to}"), "ct status dnat accept").replace("dport 2200", "dport 22");
+        for (to, at, words) in [
+            ("dnat ip to 192.168.1.10:22", outside, "tcp/2222 leads everybody on wan0 over IPv4 to 192.168.1.10:22: "),
+            ("dnat ip to 192.168.1.10:23", outside, ""),
+            ("redirect to :22", outside, ""),
+            ("redirect to :22", At::Outside("192.168.1.11:22".parse().unwrap()), ""),
+        ] {
+            load(&other(to).replace("tcp dport 22 accept", ""));
+            let open = look(at).open;
+            run("nft", "flush ruleset");
+            assert_eq!(open.len(), usize::from(!words.is_empty()), "{to}: {open:?}");
+            assert!(open.iter().all(|one| one.to_string().starts_with(words)), "{to}: {open:?}");
+        }
+        load(&other("redirect to :22"));
+        let open: Vec<_> = look(At::Router).open.iter().map(ToString::to_string).collect();
+        assert_eq!(open.len(), 2, "{open:?}");
+        assert!(open[0].starts_with("tcp/22 is open") && open[1].starts_with("tcp/2222 leads everybody"), "{open:?}");
     });
 }
 
@@ -348,7 +371,7 @@ fn a_ruleset_beyond_all_bounds_is_not_examined() {
         let begin = Instant::now();
         let found = look(At::Router);
         assert!(begin.elapsed().as_millis() < 500, "{:?}", begin.elapsed());
-        assert!(found.open.is_empty() && found.not_examined[0].contains("cannot be told"), "{found:?}");
+        assert!(found.open.is_empty() && found.not_examined[0].contains("too long"), "{found:?}");
     });
 }
 
@@ -366,11 +389,54 @@ fn the_guard_of_either_mode_closes() {
         run("nft", "flush ruleset");
         let guard = netns::guard();
         load(&spa_knockd::firewall::script(spa_knockd::config::FirewallMode::Standalone, &guard));
-        assert_eq!(look(At::Router), Examined { sets: look(At::Router).sets, ..Examined::default() });
+        assert_eq!(look(At::Router), Examined { has_guard: true, ..Examined::default() });
         load(
             "table ip x {\nchain pre {\ntype nat hook prerouting priority -150; policy accept;\ntcp dport 22 redirect to :2200\n}\n}\n",
         );
         let found = look(At::Router);
         assert!(found.open[0].to_string().contains("leads everybody on wan0 over IPv4 to port 2200"), "{found:?}");
+    });
+}
+
+#[test]
+fn a_whole_fw4_is_looked_through_in_a_few_milliseconds() {
+    alone(|| {
+        use fw4_full::{Owner, full};
+        let ssh = Owner { input: "tcp dport 22 counter accept comment \"!fw4: Allow-SSH\"", ..Owner::default() };
+        let redirect = Owner {
+            redirects: "meta nfproto ipv4 tcp dport 22 counter dnat to 192.168.1.10:22 comment \"!fw4: nas\"",
+            ..Owner::default()
+        };
+        let forward = Owner {
+            forward: "ip6 daddr 2001:db8:2::10 tcp dport 22 counter jump accept_to_lan comment \"!fw4: in\"",
+            ..Owner::default()
+        };
+        let host = At::Host("2001:db8:2::10".parse().unwrap());
+        for (owner, at, words) in [
+            (Owner::default(), At::Router, &[][..]),
+            (Owner::default(), host, &[]),
+            (ssh, At::Router, &["tcp/22 is open to everybody on wan0: rule \"!fw4: Allow-SSH\" (inet fw4 input_wan"]),
+            (
+                redirect,
+                At::Router,
+                &["over IPv4 to 192.168.1.10:22: rule \"!fw4: nas\" (inet fw4 dstnat_wan", "Accept port redirections"],
+            ),
+            (forward, host, &["over IPv6: rule \"!fw4: in\" (inet fw4 forward_wan"]),
+        ] {
+            load(&full("wan0", 18, owner));
+            let begin = Instant::now();
+            let found = look(at);
+            let took = begin.elapsed();
+            let count = run("nft", "-a list ruleset").matches("# handle").count();
+            run("nft", "flush ruleset");
+            println!("{count} rules and chains: {took:?}");
+            assert!(count > 300, "{count}");
+            assert!(took.as_millis() < 100, "{took:?}");
+            assert_eq!(found.open.len(), usize::from(!words.is_empty()), "{found:?}");
+            assert_eq!(found.not_examined, [""; 0]);
+            for (finding, word) in found.open.iter().flat_map(|finding| words.iter().map(move |word| (finding, word))) {
+                assert!(finding.to_string().contains(word), "{finding}");
+            }
+        }
     });
 }

@@ -54,7 +54,8 @@ impl Lookout {
         // What is no longer guarded was not mended.
         let is_guarded = |one: &Finding| {
             let port = format!("{}/{}", one.proto, one.port);
-            self.devices.contains(&one.device) && self.guarded.iter().any(|guarded| guarded.port.to_string() == port)
+            let is_named = self.guarded.iter().any(|guarded| guarded.port.to_string() == port);
+            self.devices.contains(&one.device) && (is_named || one.redirect.is_some())
         };
         self.seen.open.retain(is_guarded);
     }

@@ -1,7 +1,7 @@
 //! What the knock guards: the ports that a configuration opens to those who knock, and to nobody else.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::config::{Config, FirewallMode, Open, Through};
 use crate::net::{Port, Proto};
@@ -11,8 +11,8 @@ use crate::net::{Port, Proto};
 pub enum At {
     /// On the router.
     Router,
-    /// On the router's address, and only as far as it leads to another host.
-    Outside,
+    /// On the router's address, by which knocks are led to this service; nothing else there is of interest.
+    Outside(SocketAddr),
     /// On a host behind the router, at its own address.
     Host(IpAddr),
 }
@@ -42,13 +42,12 @@ pub fn guarded(config: &Config) -> Vec<Guarded> {
             forwarded(&mut all, through, access.disable_dnat);
         }
     }
-    // What is looked at wholly need not be looked at as a way to another host.
-    all.iter().copied().filter(|guarded| guarded.at != At::Outside || !all.contains(&router(guarded.port))).collect()
+    all.into_iter().collect()
 }
 
 fn forwarded(all: &mut BTreeSet<Guarded>, through: &Through, disable_dnat: bool) {
     if through.to.is_ipv4() && !disable_dnat {
-        all.extend(through.outside.map(|port| Guarded { port, at: At::Outside }));
+        all.extend(through.outside.map(|port| Guarded { port, at: At::Outside(through.to) }));
         return;
     }
     let protos = through.outside.map_or_else(|| vec![Proto::Tcp, Proto::Udp], |port| vec![port.proto]);
@@ -74,7 +73,7 @@ mod tests {
         let open = "\tlist open 'tcp/22'\n\tlist open 'udp/53'\n\tlist restrict 'udp/53'\n";
         assert_eq!(of("", open), ["tcp/22 Router"]);
         let ways = "\tlist forward 'tcp/2222=192.168.1.10:22'\n\tlist forward 'udp/9=[2001:db8::10]:9'\n";
-        assert_eq!(of("", ways), ["tcp/2222 Outside", "udp/9 Host(2001:db8::10)"]);
+        assert_eq!(of("", ways), ["tcp/2222 Outside(192.168.1.10:22)", "udp/9 Host(2001:db8::10)"]);
         let direct = format!("{ways}\toption disable_dnat '1'\n");
         assert_eq!(of("", &direct), ["tcp/22 Host(192.168.1.10)", "udp/9 Host(2001:db8::10)"]);
         assert_eq!(of("", "\tlist forward 'any=192.168.1.10:22'\n\toption disable_dnat '1'\n").len(), 2);

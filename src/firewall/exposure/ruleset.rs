@@ -1,15 +1,17 @@
 //! The living ruleset as the kernel dumps it: base chains, the chains they call, rules as they are.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 use std::ops::ControlFlow;
 
 use rustix::io::Errno;
 
 use super::Unseen;
-use super::numbers::{DORMANT, INET, IPV4, IPV6, attr as own, hook};
+use super::numbers::{DORMANT, INET, IPV4, IPV6, attr as own, entry, header, hook};
 use crate::firewall::numbers::{DUMP, attr, kind};
 use crate::firewall::socket::{Asked, Requests};
 use crate::firewall::wire::{Attributes, Writer};
-use crate::limits::{RULE_BYTES_MAX, RULES_MAX};
+use crate::limits::{RULE_BYTES_MAX, RULES_MAX, TRANSLATED_PORTS_MAX};
 
 /// How often a dump is begun anew because the ruleset changed meanwhile.
 const TRIES: usize = 4;
@@ -23,6 +25,27 @@ pub(super) struct Rule {
     /// The list of expressions, as attributes.
     pub(super) expressions: Box<[u8]>,
     pub(super) comment: Option<Box<str>>,
+}
+
+impl Rule {
+    /// The destination port of a rule that translates.
+    fn translated_port(&self) -> Option<NonZeroU16> {
+        let (mut port, mut loaded) = (None, false);
+        for (_, item) in Attributes(&self.expressions) {
+            let item = Attributes(item);
+            let data = item.nest(entry::DATA).unwrap_or(Attributes(&[]));
+            match item.text(entry::NAME)? {
+                b"payload" => loaded = number(data, 2) == Some(header::TRANSPORT) && number(data, 3) == Some(2),
+                b"cmp" if loaded && number(data, 2) == Some(0) => {
+                    let value = data.nest(3).and_then(|nest| nest.get(attr::DATA_VALUE))?;
+                    port = NonZeroU16::new(u16::from_be_bytes(value.try_into().ok()?));
+                }
+                b"nat" | b"redir" => return port,
+                _ => {}
+            }
+        }
+        None
+    }
 }
 
 /// Where a base chain hangs.
@@ -71,6 +94,12 @@ impl Ruleset {
         }
         found.sort_unstable();
         found.into_iter().map(|(.., index)| index).collect()
+    }
+
+    /// The ports by which rules choose what they translate, as far as a rule names a single one.
+    pub(super) fn translated_ports(&self) -> BTreeSet<NonZeroU16> {
+        let rules = self.chains.iter().flat_map(|chain| &chain.rules);
+        rules.filter_map(Rule::translated_port).take(TRANSLATED_PORTS_MAX).collect()
     }
 
     /// Reads all of it.
