@@ -429,7 +429,7 @@ fn a_whole_fw4_is_looked_through_in_a_few_milliseconds() {
             let took = begin.elapsed();
             let count = run("nft", "-a list ruleset").matches("# handle").count();
             run("nft", "flush ruleset");
-            println!("{count} rules and chains: {took:?}");
+            eprintln!("{count} rules and chains: {took:?}");
             assert!(count > 300, "{count}");
             assert!(took.as_millis() < 100, "{took:?}");
             assert_eq!(found.open.len(), usize::from(!words.is_empty()), "{found:?}");

@@ -131,10 +131,11 @@ impl Registers {
         self.0.get(at..at.checked_add(length)?)
     }
 
-    /// Writes bytes from the start of a register on, and zeros up to the end of the word, as the kernel does.
+    /// Writes bytes from the start of a register on as far as there is room, and zeros up to the end of the word, as the kernel does.
     pub(super) fn set(&mut self, register: u32, length: usize, byte: impl Fn(usize) -> Cell) {
         let whole = length.next_multiple_of(WORD);
-        let Some(place) = offset(register).and_then(|at| self.0.get_mut(at..at.checked_add(whole)?)) else { return };
+        let Some(rest) = offset(register).and_then(|at| self.0.get_mut(at..)) else { return };
+        let (place, _) = rest.split_at_mut(whole.min(rest.len()));
         for (index, cell) in place.iter_mut().enumerate() {
             *cell = if index < length { byte(index) } else { Cell::known(0) };
         }
@@ -213,7 +214,8 @@ mod tests {
         assert_eq!(registers.get(4, 17), None);
         assert_eq!(registers.get(0, 1), None);
         assert_eq!(registers.get(24, 1), None);
-        registers.set(23, 16, |_| Cell::known(1));
         assert_eq!(doubt(registers.get(23, 4).unwrap()), Some(Origin::Opaque));
+        registers.set(23, 16, |_| Cell::known(1));
+        assert_eq!(doubt(registers.get(23, 4).unwrap()), None);
     }
 }

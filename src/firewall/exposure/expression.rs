@@ -94,8 +94,7 @@ impl<'a> Frame<'a> {
                 Some(Effect::Test(Truth::Yes))
             }
             b"limit" => Some(limited(get(5))),
-            b"connlimit" => Some(limited(get(2))),
-            b"quota" => Some(limited(get(2))),
+            b"connlimit" | b"quota" => Some(limited(get(2))),
             b"dynset" => Some(dynamic(data)),
             b"counter" | b"log" | b"last" | b"dup" | b"objref" | b"flow_offload" | b"tproxy" => {
                 Some(Effect::Test(Truth::Yes))

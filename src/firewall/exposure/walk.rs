@@ -1,5 +1,7 @@
 //! The packet's way through the chains: what lets it pass, what closes, and where nobody can tell.
 
+use std::net::IpAddr;
+
 use super::bits::{Origin, Truth};
 use super::elements::Sets;
 use super::expression::{Address, Effect, Frame, Target};
@@ -7,7 +9,6 @@ use super::numbers::{hook, verdict};
 use super::packet::{Packet, Way};
 use super::ruleset::{Chain, Rule, Ruleset};
 use crate::firewall::wire::Attributes;
-use std::net::IpAddr;
 
 /// The depth of calls that the kernel allows, `NFT_JUMP_STACK_SIZE`.
 const DEPTH_MAX: usize = 16;
@@ -215,5 +216,197 @@ pub(super) fn family(number: u8) -> &'static str {
         super::numbers::IPV4 => "ip",
         super::numbers::IPV6 => "ip6",
         _ => "inet",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::elements::{Data, Element, Name, Set};
+    use super::super::ruleset::Base;
+    use super::*;
+    use crate::firewall::wire::Writer;
+
+    const ACCEPT: u32 = 1;
+    const JUMP: u32 = u32::MAX - 2;
+
+    /// An expression of a rule by hand.
+    type Make<'a> = &'a dyn Fn(&mut Writer);
+
+    fn expression(writer: &mut Writer, name: &str, data: impl FnOnce(&mut Writer)) {
+        writer.nest(1, |writer| {
+            writer.text(1, name);
+            writer.nest(2, data);
+        });
+    }
+
+    fn verdict(writer: &mut Writer, code: u32, chain: Option<&str>) {
+        expression(writer, "immediate", |writer| {
+            writer.u32(1, 0);
+            writer.nest(2, |writer| {
+                writer.nest(2, |writer| {
+                    writer.u32(1, code);
+                    if let Some(chain) = chain {
+                        writer.text(2, chain);
+                    }
+                });
+            });
+        });
+    }
+
+    fn port(writer: &mut Writer, port: u16) {
+        expression(writer, "payload", |writer| {
+            for (kind, value) in (1..).zip([1, 2, 2, 2]) {
+                writer.u32(kind, value);
+            }
+        });
+        expression(writer, "cmp", |writer| {
+            writer.u32(1, 1);
+            writer.u32(2, 0);
+            writer.nest(3, |writer| writer.attribute(1, &port.to_be_bytes()));
+        });
+    }
+
+    fn look_up(writer: &mut Writer, set: &str, to: Option<u32>) {
+        expression(writer, "lookup", |writer| {
+            writer.text(1, set);
+            writer.u32(2, 1);
+            if let Some(to) = to {
+                writer.u32(3, to);
+            }
+        });
+    }
+
+    fn rule(parts: &[Make<'_>]) -> Rule {
+        let mut writer = Writer::default();
+        parts.iter().for_each(|part| part(&mut writer));
+        Rule { handle: 7, expressions: writer.bytes().into(), comment: None }
+    }
+
+    fn chain(name: &str, drops: Option<bool>, rules: Vec<Rule>) -> Chain {
+        let base = drops.map(|drops| Base { hook: hook::INPUT, priority: 0, nat: false, drops });
+        Chain { family: 1, table: "t".into(), name: name.into(), base, rules }
+    }
+
+    /// What becomes of a packet to TCP 22; sets are named by their only element's port.
+    fn fate(chains: Vec<Chain>, budget: usize) -> Fate {
+        let ruleset = Ruleset { chains };
+        let mut read = |name: &Name| {
+            let key = name.2.parse::<u16>().ok()?.to_be_bytes().to_vec();
+            let data = Data::Verdict(ACCEPT, None);
+            let elements = vec![Element { key, last: None, flags: 0, data }];
+            Some(Set { key_length: 2, elements, ..Set::default() })
+        };
+        let mut sets = Sets::new(&mut read);
+        let mut packet = Packet::new(Some(("wan", None)), "tcp/22".parse().unwrap(), false, None, Way::Own);
+        let mut budget = budget;
+        Walk::new(&ruleset, &mut sets, &|_| Way::Unknown, &mut budget).go(&mut packet)
+    }
+
+    fn input(rules: &[&[Make<'_>]]) -> Fate {
+        fate(vec![chain("in", Some(true), rules.iter().map(|parts| rule(parts)).collect())], 1_000)
+    }
+
+    fn by(tests_port: bool, place: Place) -> Fate {
+        Fate::Through { passage: Passage::Rule { tests_port, place }, translated: None }
+    }
+
+    const YES: Make<'static> = &|writer| verdict(writer, ACCEPT, None);
+    const NO: Make<'static> = &|writer| verdict(writer, 0, None);
+    const SSH: Make<'static> = &|writer| port(writer, 22);
+    const WEB: Make<'static> = &|writer| port(writer, 80);
+    /// An extension of iptables.
+    const FOREIGN: Make<'static> = &|writer| expression(writer, "match", |writer| writer.text(1, "conntrack"));
+    const REMARK: Make<'static> = &|writer| expression(writer, "match", |writer| writer.text(1, "comment"));
+    const TARGET: Make<'static> = &|writer| expression(writer, "target", |writer| writer.text(1, "REJECT"));
+    const STRANGE: Make<'static> = &|writer| expression(writer, "target", |writer| writer.text(1, "STEAL"));
+    const COUNT: Make<'static> = &|writer| expression(writer, "counter", |_| ());
+    const SOCKET: Make<'static> = &|writer| expression(writer, "socket", |_| ());
+
+    #[test]
+    fn a_rule_accepts_only_as_far_as_all_of_it_holds() {
+        assert_eq!(input(&[&[SSH, YES]]), by(true, (0, 0)));
+        assert_eq!(input(&[&[WEB, YES], &[COUNT], &[YES]]), by(false, (0, 2)));
+        assert_eq!(input(&[&[WEB, YES]]), Fate::Closed);
+        assert_eq!(input(&[&[SSH, NO], &[YES]]), Fate::Closed);
+        assert_eq!(input(&[&[SSH, REMARK, YES]]), by(true, (0, 0)));
+        assert_eq!(input(&[&[TARGET], &[YES]]), Fate::Closed);
+    }
+
+    #[test]
+    fn what_holds_for_some_neither_opens_nor_closes() {
+        assert_eq!(input(&[&[SOCKET, YES]]), Fate::Closed);
+        assert_eq!(input(&[&[SOCKET, NO], &[YES]]), by(false, (0, 1)));
+    }
+
+    #[test]
+    fn what_is_not_understood_opens_nothing_and_leaves_doubt_where_it_might_close() {
+        assert_eq!(input(&[&[FOREIGN, YES]]), Fate::Closed);
+        assert_eq!(input(&[&[FOREIGN, YES], &[SSH, YES]]), by(true, (0, 1)));
+        for rules in [&[&[FOREIGN, NO][..], &[YES]][..], &[&[STRANGE], &[YES]], &[&[SSH, FOREIGN, NO], &[SSH, YES]]] {
+            assert!(matches!(input(rules), Fate::Obscure(_)));
+        }
+        assert_eq!(input(&[&[FOREIGN, NO]]), Fate::Closed);
+        assert_eq!(input(&[&[WEB, FOREIGN, NO], &[YES]]), by(false, (0, 1)));
+    }
+
+    #[test]
+    fn sets_and_verdict_maps_decide_by_the_port() {
+        let load: Make<'_> = &|writer| {
+            expression(writer, "payload", |writer| {
+                for (kind, value) in (1..).zip([1, 2, 2, 2]) {
+                    writer.u32(kind, value);
+                }
+            });
+        };
+        let set = |name: &'static str, to| move |writer: &mut Writer| look_up(writer, name, to);
+        assert_eq!(input(&[&[load, &set("22", None), YES]]), by(true, (0, 0)));
+        assert_eq!(input(&[&[load, &set("80", None), YES]]), Fate::Closed);
+        assert_eq!(input(&[&[load, &set("22", Some(0))]]), by(true, (0, 0)));
+        assert_eq!(input(&[&[load, &set("80", Some(0))]]), Fate::Closed);
+        assert_eq!(input(&[&[load, &set("unread", None), YES]]), Fate::Closed);
+        assert!(matches!(input(&[&[load, &set("unread", Some(0))], &[YES]]), Fate::Obscure(_)));
+    }
+
+    #[test]
+    fn calls_come_back_and_end() {
+        let call = |name: &'static str| move |writer: &mut Writer| verdict(writer, JUMP, Some(name));
+        let chains = |called: Vec<Rule>| {
+            vec![chain("in", Some(true), vec![rule(&[&call("c")]), rule(&[SSH, YES])]), chain("c", None, called)]
+        };
+        assert_eq!(fate(chains(vec![]), 99), by(true, (0, 1)));
+        assert_eq!(fate(chains(vec![rule(&[NO])]), 99), Fate::Closed);
+        assert_eq!(fate(chains(vec![rule(&[YES])]), 99), by(false, (1, 0)));
+        // The kernel refuses a ruleset that calls itself; a walk would end all the same.
+        assert_eq!(fate(chains(vec![rule(&[&call("c")])]), 99), by(true, (0, 1)));
+        assert!(matches!(fate(chains(vec![rule(&[&call("c")])]), 9), Fate::Obscure(_)));
+        assert_eq!(fate(vec![chain("in", Some(true), vec![rule(&[&call("gone")])])], 99), Fate::Closed);
+        assert_eq!(
+            fate(vec![chain("in", Some(false), vec![])], 99),
+            Fate::Through { passage: Passage::Policy(0), translated: None }
+        );
+        let none = Fate::Through { passage: Passage::Nothing, translated: None };
+        assert_eq!(fate(Vec::new(), 99), none);
+    }
+
+    #[test]
+    fn a_cut_rule_opens_nothing() {
+        let whole = rule(&[WEB, YES]);
+        for cut in 0..whole.expressions.len() {
+            let rule = Rule { expressions: whole.expressions[..cut].into(), ..whole.clone() };
+            assert_eq!(fate(vec![chain("in", Some(true), vec![rule])], 99), Fate::Closed, "{cut}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn junk_in_a_rule_is_survived(at in 0_usize..200, junk in proptest::collection::vec(any::<u8>(), 1..40)) {
+            let mut bytes = rule(&[SSH, COUNT, FOREIGN, YES]).expressions.to_vec();
+            let at = at % bytes.len();
+            bytes.splice(at.., junk);
+            let rule = Rule { handle: 7, expressions: bytes.into(), comment: None };
+            prop_assert_eq!(fate(vec![chain("in", Some(true), vec![rule])], 99), Fate::Closed);
+        }
     }
 }
