@@ -102,14 +102,15 @@ pub const EXTENSION_HEADERS_MAX: usize = 8;
 /// VLAN tags that are walked before a frame is refused: one customer and one provider tag, and one to spare.
 pub const VLAN_TAGS_MAX: usize = 3;
 
-/// Rules of the living ruleset that are read to tell whether a guarded port is open already.
-pub const RULES_MAX: usize = 4_096;
+/// Rules of the living ruleset that are read to tell whether a guarded port is open already; fw4 has a few hundred,
+/// and more would keep a knock waiting for longer than 20 ms.
+pub const RULES_MAX: usize = 2_048;
 
 /// Bytes of these rules.
-pub const RULE_BYTES_MAX: usize = 1 << 20;
+pub const RULE_BYTES_MAX: usize = 1 << 19;
 
 /// Rules that all walks of one examination look at together: a few milliseconds' work.
-pub const WALKED_RULES_MAX: usize = 32_768;
+pub const WALKED_RULES_MAX: usize = 16_384;
 
 /// Sets whose elements one examination reads.
 pub const LOOKED_UP_SETS_MAX: usize = 128;
