@@ -119,3 +119,28 @@ pub const EXTENSION_HEADERS_MAX: usize = 8;
 
 /// VLAN tags that are walked before a frame is refused: one customer and one provider tag, and one to spare.
 pub const VLAN_TAGS_MAX: usize = 3;
+
+/// Rules of the living ruleset that are read to tell whether a guarded port is open already; fw4 has a few hundred,
+/// and more would keep a knock waiting for longer than 20 ms.
+pub const RULES_MAX: usize = 2_048;
+
+/// Bytes of these rules.
+pub const RULE_BYTES_MAX: usize = 1 << 19;
+
+/// Rules that all walks of one examination look at together: a few milliseconds' work.
+pub const WALKED_RULES_MAX: usize = 16_384;
+
+/// Sets whose elements one examination reads.
+pub const LOOKED_UP_SETS_MAX: usize = 128;
+
+/// Elements that it reads of one set; a larger one is not examined.
+pub const LOOKED_UP_ELEMENTS_MAX: usize = 2_048;
+
+/// Addresses of the router, of each family, that a stranger's packet is sent to where a rule asks for them.
+pub const OWN_ADDRESSES_MAX: usize = 8;
+
+/// Ports that some rule translates and that are tried as ways to a guarded one.
+pub const TRANSLATED_PORTS_MAX: usize = 32;
+
+/// Open guarded ports that one examination names.
+pub const FINDINGS_MAX: usize = 64;

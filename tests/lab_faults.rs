@@ -66,9 +66,11 @@ fn a_firewall_that_is_not_there_is_awaited() {
     lab.configure(&config);
     let mut daemon = Daemon::spawn(lab.daemon_command(&["--interface", "wan"]), &config);
     daemon.wait_log("missing");
+    daemon.wait_log("filters");
     let log = daemon.log();
-    assert_eq!(log.lines().count(), 1, "one line, please:\n{log}");
-    assert!(log.contains("table inet fw4"), "{log}");
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 2, "one line each, please:\n{log}");
+    assert!(lines[0].contains("table inet fw4") && lines[1].contains("nothing filters what arrives on wan"), "{log}");
 
     // A table without our sets helps no more: the drop-ins are missing.
     lab.nft("table inet fw4 {\n chain input_wan {\n }\n}\n");

@@ -14,7 +14,9 @@ use std::net::IpAddr;
 
 use netns::{alone, run};
 use spa_knockd::access::Place;
+use spa_knockd::daemon::addresses::own_addresses;
 use spa_knockd::daemon::own::Routes;
+use spa_knockd::firewall::exposure::Way;
 
 /// wan0 is captured and has the default route; lan0 and vpn0 are not; ppp0 is a second way out without a gateway.
 fn lay_out() {
@@ -110,5 +112,28 @@ fn what_only_a_default_route_reaches_is_not_behind() {
         run("ip", "route delete default");
         run("ip", "-6 route flush default");
         places(&routes, &[("203.0.113.9", Place::Elsewhere), ("2001:db8:9::9", Place::Elsewhere)]);
+    });
+}
+
+#[test]
+fn the_machine_knows_its_addresses_and_the_ways_out() {
+    alone(|| {
+        lay_out();
+        let mut own: Vec<String> = own_addresses().unwrap().iter().map(ToString::to_string).collect();
+        own.sort();
+        // Neither loopback nor link-local ones.
+        assert_eq!(own, ["10.8.0.1", "192.0.2.1", "192.168.1.1", "198.51.100.1", "2001:db8:1::1", "2001:db8::1"]);
+        let routes = Routes::open(&["wan0".to_owned()]).unwrap();
+        for (address, way) in [
+            ("192.168.1.1", Way::Own),
+            ("127.0.0.1", Way::Own),
+            ("192.168.1.10", Way::Out("lan0".into())),
+            ("203.0.113.9", Way::Out("wan0".into())),
+            ("10.66.0.1", Way::Unknown),
+        ] {
+            assert_eq!(routes.way(address.parse().unwrap()), way, "{address}");
+        }
+        assert!(routes.index("wan0").is_some_and(|index| index > 1));
+        assert_eq!(routes.index("nosuch0"), None);
     });
 }

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 use serde::Serialize;
-use spa_knockd::config::{self, Config};
+use spa_knockd::config::{self, Config, FirewallMode};
 use spa_knockd::daemon::clock::wall;
+use spa_knockd::daemon::lookout::examine_here;
 use spa_knockd::daemon::orders::unknown_users;
+use spa_knockd::daemon::own::Routes;
+use spa_knockd::firewall::exposure::{Finding, guarded, lines};
 
 use super::{CONFIG, Failure, complain, complain_all, count, say, say_json};
 
@@ -29,14 +32,19 @@ struct Report {
     access: usize,
     faults: Vec<String>,
     warnings: Vec<String>,
+    exposed: Vec<Finding>,
+    notes: Vec<String>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let (mut exposed, mut notes) = (Vec::new(), Vec::new());
     let (access, faults, warnings) = match config::load(&arguments.config) {
         Ok(loaded) => {
             let of_file = loaded.warnings.iter().map(ToString::to_string);
             let of_machine = unknown_users(&loaded.config).into_iter().chain(ended(&loaded.config, wall().unix));
-            let warnings = of_file.chain(of_machine).collect();
+            let mut warnings: Vec<String> = of_file.chain(of_machine).collect();
+            (exposed, notes) = living(&loaded.config);
+            warnings.extend(lines(&exposed));
             (loaded.config.access.len(), Vec::new(), warnings)
         }
         Err(faults) => (0, faults, Vec::<String>::new()),
@@ -48,12 +56,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             access,
             faults: faults.iter().map(ToString::to_string).collect(),
             warnings,
+            exposed,
+            notes,
         })?;
     } else {
         complain_all(&faults);
         for warning in &warnings {
             complain(&format!("warning: {warning}"));
         }
+        complain_all(&notes);
     }
     if !faults.is_empty() {
         return Err(Failure::new());
@@ -73,4 +84,24 @@ fn ended(config: &Config, unix: u64) -> impl Iterator<Item = String> {
             access.name
         )
     })
+}
+
+/// Guarded ports that this machine's ruleset opens to everybody, and what could not be told. Where the configured
+/// devices are not there, the configuration is for another machine, and nothing is looked at.
+fn living(config: &Config) -> (Vec<Finding>, Vec<String>) {
+    let devices = &config.main.devices;
+    let Ok(routes) = Routes::open(devices) else { return (Vec::new(), Vec::new()) };
+    if devices.is_empty() || devices.iter().any(|device| routes.index(device).is_none()) {
+        return (Vec::new(), Vec::new());
+    }
+    match examine_here(devices, &guarded(config), &routes) {
+        Ok(mut examined) => {
+            if config.main.firewall == FirewallMode::Standalone && !examined.has_guard {
+                // The daemon has not made its guard yet; it will not close what leads elsewhere.
+                examined.open.retain(|finding| finding.redirect.is_some());
+            }
+            (examined.open, examined.not_examined)
+        }
+        Err(unseen) => (Vec::new(), vec![unseen.to_string()]),
+    }
 }

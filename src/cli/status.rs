@@ -40,6 +40,12 @@ fn rows(status: &Value) -> Vec<Vec<String>> {
     row("firewall", text(status, "firewall"));
     let clock = status.get("clock").unwrap_or(&Value::Null);
     let is_set = clock.get("set").and_then(Value::as_bool) == Some(true);
+    for open in list(status, "exposed") {
+        row("EXPOSED", text(open, "text"));
+    }
+    for unsure in list(status, "not_examined") {
+        row("unsure", unsure.as_str().unwrap_or_default().to_owned());
+    }
     row("clock", if is_set { "set".to_owned() } else { format!("not set: {}", text(clock, "why")) });
     for device in list(status, "devices") {
         let capturing = device.get("capturing").and_then(Value::as_bool) == Some(true);

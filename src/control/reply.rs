@@ -10,6 +10,7 @@ use super::VERSION;
 use super::ring::Event;
 use crate::firewall::LivingGrant;
 use crate::firewall::element::Translation;
+use crate::firewall::exposure::Finding;
 use crate::net::Prefix;
 
 /// One line with its end.
@@ -85,6 +86,10 @@ pub struct Status {
     pub devices: Vec<Device>,
     /// `fw4` or `standalone`.
     pub firewall: &'static str,
+    /// Guarded ports that are open to everybody all the same.
+    pub exposed: Vec<Exposed>,
+    /// What could not be told of them, one sentence each.
+    pub not_examined: Vec<String>,
     /// Enabled access stanzas.
     pub stanzas: usize,
     /// Knocks honoured since the start.
@@ -97,6 +102,22 @@ pub struct Status {
     pub remembered: usize,
     /// How many it holds.
     pub remembered_max: usize,
+}
+
+/// A guarded port that is open to everybody.
+#[derive(Debug, Serialize)]
+pub struct Exposed {
+    /// Which, and by what.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// The same in one sentence, with what helps.
+    pub text: String,
+}
+
+impl From<&Finding> for Exposed {
+    fn from(finding: &Finding) -> Self {
+        Self { finding: finding.clone(), text: finding.to_string() }
+    }
 }
 
 /// The wall clock as the daemon judges it.

@@ -5,7 +5,7 @@ use super::orders::{ENDED, Helper};
 use super::run::Daemon;
 use crate::config::FirewallMode;
 use crate::control::GRANTS_PAGE;
-use crate::control::reply::{self, Clock, Events, Grant, Grants, Refused, Reply, Status};
+use crate::control::reply::{self, Clock, Events, Exposed, Grant, Grants, Refused, Reply, Status};
 use crate::control::request::Request;
 use crate::control::server::Answer;
 use crate::limits::REPLAY_MAX;
@@ -34,6 +34,7 @@ impl Daemon {
 
     fn status(&mut self) -> Status {
         self.door.mind_the_firewall(true);
+        self.door.look_out(since_boot(), true);
         let devices = self.ears.devices();
         let wall = wall();
         let door = &mut self.door;
@@ -67,6 +68,8 @@ impl Daemon {
                 FirewallMode::Fw4 => "fw4",
                 FirewallMode::Standalone => "standalone",
             },
+            exposed: door.lookout.seen.open.iter().map(Exposed::from).collect(),
+            not_examined: door.lookout.seen.not_examined.clone(),
             stanzas: door.engine.stanzas(),
             honoured: door.report.honoured(),
             refused: door.report.refused_by_code(),

@@ -8,6 +8,7 @@ use super::clock::{since_boot, wall};
 use super::closing::{Closing, Ended};
 use super::facts::{Facts, Occasion, Why};
 use super::logger::NOTICE;
+use super::lookout::Lookout;
 use super::lookup::Waiting;
 use super::orders::{ENDED, Helper};
 use super::own::Routes;
@@ -36,6 +37,8 @@ pub(super) struct Door {
     pub(super) waiting: Waiting,
     pub(super) report: Report,
     pub(super) routes: Routes,
+    /// Whether a guarded port is open already.
+    pub(super) lookout: Lookout,
     /// Where knocks are awaited, for people.
     pub(super) awaited: Awaited,
     /// Whether people know that a knock would be honoured.
@@ -68,6 +71,7 @@ impl Door {
             waiting: Waiting::default(),
             report: Report::new(now),
             routes,
+            lookout: Lookout::default(),
             awaited,
             ready: false,
             changed: false,
@@ -120,6 +124,7 @@ impl Door {
     pub(super) fn hear(&mut self, devices: Vec<String>) {
         self.awaited.hear(devices);
         self.ready &= self.awaited.now().is_some();
+        self.lookout.changed(since_boot());
         self.announce_at_last();
     }
 
@@ -291,6 +296,9 @@ impl Door {
             self.report.note(kind, self.clock.unix, access, event.to_string());
         }
         self.close(Why::Deleted);
+        if self.firewall.take_changed() {
+            self.lookout.changed(since_boot());
+        }
         self.announce_at_last();
     }
 }

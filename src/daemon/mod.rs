@@ -1,5 +1,6 @@
 //! The daemon: one poll that everything passes through, and all that touches a clock, a file or a descriptor.
 
+pub mod addresses;
 mod answer;
 mod awaited;
 pub mod boot;
@@ -15,6 +16,7 @@ pub mod journal;
 pub mod links;
 pub mod listener;
 pub mod logger;
+pub mod lookout;
 mod lookup;
 pub mod orders;
 pub mod own;

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
 use rustix::io::{self, Errno};
-use rustix::net::netdevice::index_to_name;
+use rustix::net::netdevice::{index_to_name, name_to_index};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
 
 use crate::access::Place;
 use crate::capture::live::ANY;
+use crate::firewall::exposure::Way;
 use crate::firewall::wire::{Attributes, Message, Messages};
 
 /// `RTM_GETROUTE` of linux/rtnetlink.h: by which route would a packet to this address go?
@@ -82,6 +83,24 @@ impl Routes {
             Err(Errno::NETUNREACH | Errno::HOSTUNREACH) => Place::Elsewhere,
             Ok(_) | Err(_) => Place::Unknown,
         }
+    }
+
+    /// Where a packet to the address goes, as far as the tables say.
+    #[must_use]
+    pub fn way(&self, address: IpAddr) -> Way {
+        match self.ask(address, 0) {
+            Ok(Some(Route { kind: LOCAL, .. })) => Way::Own,
+            Ok(Some(Route { kind: UNICAST, device: Some(device), .. })) => {
+                index_to_name(&self.socket, device).map_or(Way::Unknown, Way::Out)
+            }
+            Ok(_) | Err(_) => Way::Unknown,
+        }
+    }
+
+    /// The number of a device that is there.
+    #[must_use]
+    pub fn index(&self, device: &str) -> Option<u32> {
+        name_to_index(&self.socket, device).ok()
     }
 
     /// Whether the route ends at a network of our own that is not captured.

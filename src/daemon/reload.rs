@@ -64,6 +64,7 @@ impl Daemon {
         self.door.routes = routes;
         self.door.awaited = Awaited::new(&config, &devices, Vec::new());
         self.door.hear(self.ears.heard());
+        self.door.lookout.aim(&config, &devices, self.door.now);
         self.door.configure(&config);
         logger::set_level(config.main.log_level);
         self.config = config;

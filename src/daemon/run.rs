@@ -87,6 +87,7 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
     let awaited = Awaited::new(&config, devices, ears.heard());
     let mut door = Door::new(engine, store, firewall, helper, routes, awaited);
     door.configure(&config);
+    door.lookout.aim(&config, devices, since_boot());
     let mut daemon = Daemon {
         config,
         path: options.config.clone(),
@@ -181,6 +182,7 @@ fn watch(daemon: &mut Daemon, signals: &mut Signals, mut control: Option<&mut Co
         }
         let door = &mut daemon.door;
         door.report.say_summary(now);
+        door.look_out(now, false);
         door.store.save(Some(now), &door.engine);
         door.store.tidy(&door.engine);
         if let Some(rest) = pace.rest(now, captured.saturating_add(accepted)) {
@@ -208,6 +210,7 @@ fn wait<'a>(signals: &'a Signals, daemon: &'a Daemon, control: Option<&'a Contro
     wait.readable(Part::Lookups, helper.filter(|_| door.lookup_due().is_some()));
     wait.until(door.lookup_due());
     wait.until(door.closing.due());
+    wait.until(door.lookout.due());
     if let Some(listener) = &daemon.listener {
         wait.readable(Part::Listener, listener.fds());
         wait.until(listener.due());

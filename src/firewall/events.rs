@@ -1,5 +1,7 @@
 //! What others changed: the kernel's notifications, gathered into whole transactions.
 
+use std::collections::BTreeSet;
+
 use super::element::Element;
 use super::numbers::{INET, attr, kind};
 use super::sets::Set;
@@ -26,17 +28,22 @@ pub(super) struct Watch {
     table: &'static str,
     own: u32,
     current: Transaction,
+    /// Whether somebody else changed what a look at the ruleset might see.
+    pub(super) touched: bool,
+    /// Sets whose elements such a look has asked for.
+    pub(super) minded: BTreeSet<Box<str>>,
 }
 
 impl Watch {
     /// Watches a table of family inet; what the socket of port `own` does is not news.
     pub(super) fn new(table: &'static str, own: u32) -> Self {
-        Self { table, own, current: Transaction::default() }
+        Self { table, own, current: Transaction::default(), touched: false, minded: BTreeSet::new() }
     }
 
     /// Forgets what was read of an unfinished transaction.
     pub(super) fn reset(&mut self) {
         self.current = Transaction::default();
+        self.touched = true;
     }
 
     /// Takes one notification; the transaction that it ends, if it changed anything of ours.
@@ -51,6 +58,13 @@ impl Watch {
             return (ended != Transaction::default()).then_some(ended);
         }
         let (family, attributes) = message.netfilter()?;
+        self.touched |= match message.kind {
+            kind::NEW_ELEMENT | kind::DEL_ELEMENT => {
+                let name = attributes.text(attr::SET).unwrap_or_default();
+                self.minded.iter().any(|minded| minded.as_bytes() == name)
+            }
+            _ => true,
+        };
         if family != INET || attributes.text(attr::TABLE) != Some(self.table.as_bytes()) {
             return None;
         }

@@ -11,6 +11,7 @@ pub mod drop_in;
 pub mod element;
 mod error;
 mod events;
+pub mod exposure;
 mod expr;
 pub mod grant;
 mod hearing;

@@ -18,7 +18,9 @@ pub(super) mod kind {
     pub(crate) const GET_TABLE: u16 = NEW_TABLE + 1;
     pub(crate) const DEL_TABLE: u16 = NEW_TABLE + 2;
     pub(crate) const NEW_CHAIN: u16 = NEW_TABLE + 3;
+    pub(crate) const GET_CHAIN: u16 = NEW_TABLE + 4;
     pub(crate) const NEW_RULE: u16 = NEW_TABLE + 6;
+    pub(crate) const GET_RULE: u16 = NEW_TABLE + 7;
     pub(crate) const DEL_RULE: u16 = NEW_TABLE + 8;
     pub(crate) const NEW_SET: u16 = NEW_TABLE + 9;
     pub(crate) const GET_SET: u16 = NEW_TABLE + 10;

@@ -1,5 +1,6 @@
 //! The netlink sockets: one for requests, which the kernel answers at once, one for its notifications.
 
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -218,7 +219,7 @@ impl Requests {
                 }
             });
             match asked {
-                Ok(Asked::Whole) | Err(Errno::NOENT) => return Ok(()),
+                Ok(Asked::Whole | Asked::Stopped) | Err(Errno::NOENT) => return Ok(()),
                 Ok(Asked::Interrupted) => {}
                 Err(errno) => return Err(FirewallError::kernel("read the set", errno)),
             }
@@ -252,6 +253,21 @@ impl Requests {
         body: impl FnOnce(&mut Writer),
         mut each: impl FnMut(u16, Attributes<'_>),
     ) -> Result<Asked, Errno> {
+        self.exchange_until(kind, flags, family, body, |_, kind, attributes| {
+            each(kind, attributes);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same, until `each`, which gets the family too, breaks off: then the socket is worth no other request.
+    pub(super) fn exchange_until(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        family: u8,
+        body: impl FnOnce(&mut Writer),
+        mut each: impl FnMut(u8, u16, Attributes<'_>) -> ControlFlow<()>,
+    ) -> Result<Asked, Errno> {
         let sequence = self.sequence;
         self.sequence = sequence.wrapping_add(1);
         let header = Header { kind, flags: REQUEST | flags, sequence, family, resource: 0 };
@@ -277,8 +293,10 @@ impl Requests {
                     NLMSG_ERROR => return Err(answer.error().map_or(Errno::PROTO, errno)),
                     NLMSG_DONE => return Ok(result),
                     kind => {
-                        if let Some((_, attributes)) = answer.netfilter() {
-                            each(kind, attributes);
+                        if let Some((family, attributes)) = answer.netfilter()
+                            && each(family, kind, attributes).is_break()
+                        {
+                            return Ok(Asked::Stopped);
                         }
                     }
                 }
@@ -301,6 +319,8 @@ pub(super) enum Asked {
     Whole,
     /// The set changed while it was read.
     Interrupted,
+    /// Enough was read.
+    Stopped,
 }
 
 /// The error that the kernel wrote as a negative number.

@@ -1,5 +1,6 @@
 //! Keeping up with what others do to the table: refill after a restart, no refill after a deletion by hand.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -62,6 +63,17 @@ impl Firewall {
     pub fn on_events(&mut self, now: Duration) -> Vec<Event> {
         self.drain(now);
         std::mem::take(&mut self.news)
+    }
+
+    /// Whether somebody else changed chains, rules or sets, or elements that count, since this was last asked; see
+    /// [`Firewall::mind_sets`].
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.watch.touched)
+    }
+
+    /// Names the sets whose elements count as a change of the ruleset; those of all others do not.
+    pub fn mind_sets(&mut self, names: BTreeSet<Box<str>>) {
+        self.watch.minded = names;
     }
 
     pub(super) fn drain(&mut self, now: Duration) {

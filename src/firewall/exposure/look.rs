@@ -1,0 +1,189 @@
+//! All walks of one examination: every captured device, every guarded port, both families.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::elements::Sets;
+use super::finding::{Finding, RuleName};
+use super::guarded::{At, Guarded};
+use super::packet::{Packet, Way};
+use super::ruleset::Ruleset;
+use super::walk::{Fate, Passage, Place, Walk};
+use super::{Examined, Surroundings};
+use crate::capture::live::ANY;
+use crate::firewall::standalone;
+use crate::limits::{FINDINGS_MAX, OWN_ADDRESSES_MAX, WALKED_RULES_MAX};
+use crate::net::{Port, Proto};
+
+/// A port to connect to.
+#[derive(Clone, Copy)]
+struct Trial {
+    port: Port,
+    /// Where the guarded port is; absent for any other port by which a translation might lead to one.
+    at: Option<At>,
+    v6: bool,
+}
+
+/// How a trial ended, unless all is closed.
+enum Outcome<'d> {
+    Open { passage: Passage, translated: Option<Place>, packet: Packet<'d> },
+    Obscure(String),
+}
+
+/// An examination under way.
+pub(super) struct Look<'a, 's> {
+    ruleset: &'a Ruleset,
+    sets: Sets<'s>,
+    guarded: &'a [Guarded],
+    surroundings: &'a Surroundings<'a>,
+    budget: usize,
+    examined: Examined,
+}
+
+impl<'a, 's> Look<'a, 's> {
+    pub(super) fn new(
+        ruleset: &'a Ruleset,
+        sets: Sets<'s>,
+        guarded: &'a [Guarded],
+        surroundings: &'a Surroundings<'a>,
+    ) -> Self {
+        Self { ruleset, sets, guarded, surroundings, budget: WALKED_RULES_MAX, examined: Examined::default() }
+    }
+
+    /// Looks from all these devices.
+    pub(super) fn at(mut self, devices: &[String]) -> Examined {
+        let trials = self.trials();
+        for device in devices {
+            let index = (self.surroundings.index)(device);
+            let from = (device != ANY).then_some((device.as_str(), index));
+            for &trial in &trials {
+                match self.attempt(from, trial) {
+                    Some(Outcome::Open { passage, translated, packet }) => {
+                        self.found(device, trial, passage, translated, &packet);
+                    }
+                    Some(Outcome::Obscure(why)) => {
+                        self.note(format!("whether {} is open on {device} cannot be told: {why}", trial.port));
+                    }
+                    None => {}
+                }
+            }
+        }
+        if self.budget == 0 {
+            self.note("not examined: all guarded ports, because the walks through the rules are too long".to_owned());
+        }
+        for set in std::mem::take(&mut self.sets.unread) {
+            self.note(format!("not examined: {set}, which is too large"));
+        }
+        let chains = &self.ruleset.chains;
+        self.examined.has_guard = chains.iter().any(|chain| *chain.table == *standalone::TABLE);
+        self.examined.sets = self.sets.names().map(|(.., name)| name.clone()).collect();
+        self.examined
+    }
+
+    /// The guarded ports, then those that some rule translates.
+    fn trials(&self) -> Vec<Trial> {
+        let mut ports: Vec<(Port, Option<At>)> =
+            self.guarded.iter().map(|guarded| (guarded.port, Some(guarded.at))).collect();
+        for number in self.ruleset.translated_ports() {
+            let others = [Proto::Tcp, Proto::Udp].map(|proto| Port { proto, number });
+            let others = others.into_iter().filter(|port| !self.guarded.iter().any(|one| one.port == *port));
+            ports.extend(others.map(|port| (port, None)));
+        }
+        ports.into_iter().flat_map(|(port, at)| [false, true].map(|v6| Trial { port, at, v6 })).collect()
+    }
+
+    /// The first way by which a stranger's packet comes to a guarded port, or why none can be told.
+    fn attempt<'d>(&mut self, from: Option<(&'d str, Option<u32>)>, trial: Trial) -> Option<Outcome<'d>> {
+        let of_family = |address: &IpAddr| address.is_ipv6() == trial.v6;
+        let (addresses, way) = match trial.at {
+            Some(At::Outside(_)) if trial.v6 => return None,
+            Some(At::Host(host)) if of_family(&host) => (vec![Some(host)], (self.surroundings.way)(host)),
+            Some(At::Host(_)) => return None,
+            Some(At::Router | At::Outside(_)) | None => {
+                let own = self.surroundings.own.iter().filter(|own| of_family(own)).map(|own| Some(*own));
+                let own: Vec<Option<IpAddr>> = own.take(OWN_ADDRESSES_MAX).collect();
+                (if own.is_empty() { vec![None] } else { own }, Way::Own)
+            }
+        };
+        let mut unsure = None;
+        for address in addresses {
+            if self.budget == 0 {
+                return None;
+            }
+            let mut packet = Packet::new(from, trial.port, trial.v6, address, way.clone());
+            let walk = Walk::new(self.ruleset, &mut self.sets, self.surroundings.way, &mut self.budget);
+            match walk.go(&mut packet) {
+                Fate::Through { passage, translated } if self.counts(trial, translated, &packet) => {
+                    return Some(Outcome::Open { passage, translated, packet });
+                }
+                Fate::Obscure(why) if matches!(trial.at, Some(At::Router | At::Host(_))) && self.budget > 0 => {
+                    unsure = Some(Outcome::Obscure(why));
+                }
+                _ => {}
+            }
+            // No other address would fare better where none was asked for.
+            if !packet.asked.get() {
+                break;
+            }
+        }
+        unsure
+    }
+
+    /// Whether what was reached is guarded.
+    fn counts(&self, trial: Trial, translated: Option<Place>, packet: &Packet<'_>) -> bool {
+        let leads_to = |one: &Guarded| match one.at {
+            At::Router => packet.way == Way::Own && packet.port == one.port,
+            At::Outside(to) => packet.destination == Some(to.ip()) && packet.port.number.get() == to.port(),
+            At::Host(host) => packet.destination == Some(host) && packet.port == one.port,
+        };
+        match trial.at {
+            Some(At::Router | At::Host(_)) => true,
+            Some(At::Outside(_)) => translated.is_some() && packet.way != Way::Own,
+            None => translated.is_some() && self.guarded.iter().any(leads_to),
+        }
+    }
+
+    /// Adds a finding, or a family to one that is otherwise the same.
+    fn found(&mut self, device: &str, trial: Trial, passage: Passage, translated: Option<Place>, packet: &Packet<'_>) {
+        let redirect = translated.and_then(|place| RuleName::of_rule(self.ruleset, place));
+        let host = trial.at.and_then(|at| match at {
+            At::Host(host) => Some(host.to_string()),
+            At::Router | At::Outside(_) => None,
+        });
+        let finding = Finding {
+            device: device.to_owned(),
+            proto: trial.port.proto.to_string(),
+            port: trial.port.number.get(),
+            host,
+            families: vec![if trial.v6 { "ipv6" } else { "ipv4" }],
+            rule: RuleName::of_passage(self.ruleset, passage),
+            to: redirect.is_some().then(|| destination(packet)),
+            redirect,
+        };
+        let open = &mut self.examined.open;
+        let same = |other: &Finding| Finding { families: finding.families.clone(), ..other.clone() } == finding;
+        let known = open.iter().position(same);
+        if let Some(other) = known.and_then(|at| open.get_mut(at)) {
+            // A port may be guarded twice, on the router and as a way to a host.
+            other.families.extend(finding.families);
+            other.families.dedup();
+        } else if open.len() < FINDINGS_MAX {
+            open.push(finding);
+        }
+    }
+
+    fn note(&mut self, line: String) {
+        let notes = &mut self.examined.not_examined;
+        if notes.len() < FINDINGS_MAX && !notes.contains(&line) {
+            notes.push(line);
+        }
+    }
+}
+
+/// Where a translated packet goes, for people.
+fn destination(packet: &Packet<'_>) -> String {
+    let port = packet.port.number.get();
+    match packet.destination {
+        Some(address) => SocketAddr::new(address, port).to_string(),
+        None => format!("port {port} of this machine"),
+    }
+}
