@@ -105,8 +105,11 @@ impl Left {
     }
 
     fn put(&self, journal: &[u8], state: &[u8]) {
-        fs::write(self.places.journal_file(), journal).unwrap();
-        fs::write(self.places.state_file(), state).unwrap();
+        for (path, content) in [(self.places.journal_file(), journal), (self.places.state_file(), state)] {
+            // A file that is cut short and written again is brought to the disk by some file systems, which takes long.
+            let _ = fs::remove_file(&path);
+            fs::write(path, content).unwrap();
+        }
     }
 }
 
