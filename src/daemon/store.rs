@@ -226,7 +226,6 @@ impl Store {
                 self.state_failed = false;
                 log::info!("{}: written again", path.display());
             }
-            Ok(()) => {}
             Err(error) if !self.state_failed => {
                 self.state_failed = true;
                 log::warn!(
@@ -235,7 +234,7 @@ impl Store {
                     path.display()
                 );
             }
-            Err(_) => {}
+            Ok(()) | Err(_) => {}
         }
     }
 

@@ -10,26 +10,23 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod crashes;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod points;
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crashes::{Crashes, KNOCKS, Knock};
 use lab::daemon::Daemon;
-use lab::{FRIEND, Lab, Place, ROUTER, STRANGER, wait_for};
-use points::{Point, arm, hundred, start_and_die};
-use spa_knockd::knock::fwknop::encode::encode_fresh;
-use spa_knockd::knock::fwknop::fields::{Fields, MessageType};
+use lab::wait_for;
+use points::{Point, hundred};
 
-/// Knocks of one round.
-const KNOCKS: usize = 8;
 /// Seconds that a door stays open, and where its closing is awaited.
 const LONG: u32 = 60;
-const SHORT: u32 = 1;
+const SHORT: u32 = 2;
 /// Old recordings that are played in each round.
 const OLD: usize = 8;
 
@@ -45,122 +42,7 @@ impl Random {
     }
 }
 
-/// One knock, and what it opens.
-struct Knock {
-    packet: Vec<u8>,
-    address: String,
-    access: &'static str,
-    timeout: u32,
-}
-
-/// What goes on from round to round.
-struct Crashes {
-    lab: Lab,
-    config: String,
-    senders: [UdpSocket; 2],
-    made: u32,
-    /// Knocks that were honoured once.
-    recorded: Vec<Vec<u8>>,
-    /// How long each restart took.
-    restarts: Vec<Duration>,
-    kills: usize,
-}
-
 impl Crashes {
-    fn new(mode: &str) -> Self {
-        let lab = Lab::new();
-        if mode == "fw4" {
-            lab.fw4_start();
-        }
-        let stanza = |name, id| {
-            let keys = common::keys(id);
-            let (_, hmac) = keys.hmac.as_ref().unwrap();
-            format!(
-                "config access '{name}'\n\toption key_base64 '{}'\n\toption hmac_key_base64 '{}'\n\tlist open 'tcp/22'\n",
-                &*keys.key.to_base64(),
-                &*hmac.to_base64()
-            )
-        };
-        let main = "config spa-knockd 'main'\n\toption enabled '1'\n\tlist device 'wan'\n\toption max_age '3600'\n";
-        let config = format!("{main}\toption firewall '{mode}'\n{}{}", stanza("alice", 1), stanza("bob", 2));
-        let senders =
-            [FRIEND, STRANGER].map(|from| lab.within(Place::Wan, || UdpSocket::bind((from, 0)).expect("bind")));
-        Self { lab, config, senders, made: 0, recorded: Vec::new(), restarts: Vec::new(), kills: 0 }
-    }
-
-    /// A knock for an address that had none before, of the one stanza or the other.
-    fn knock(&mut self, timeout: u32) -> Knock {
-        self.made += 1;
-        let address = Ipv4Addr::from_bits(Ipv4Addr::new(10, 77, 0, 0).to_bits() + self.made).to_string();
-        let (access, id) = if self.made.is_multiple_of(3) { ("bob", 2) } else { ("alice", 1) };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let fields = Fields {
-            message_type: MessageType::TimeoutAccess,
-            client_timeout: Some(timeout),
-            ..common::fields(now, &format!("{address},tcp/22"))
-        };
-        let packet = encode_fresh(&fields, &common::keys(id)).unwrap().into_bytes();
-        Knock { packet, address, access, timeout }
-    }
-
-    fn send<'a>(&self, packets: impl IntoIterator<Item = &'a Vec<u8>>) -> u64 {
-        let mut sent = 0;
-        for (packet, sender) in packets.into_iter().zip(self.senders.iter().cycle()) {
-            sender.send_to(packet, (ROUTER, 62201)).expect("send");
-            sent += 1;
-        }
-        sent
-    }
-
-    /// Starts a daemon and takes the time until it is ready.
-    fn start(&mut self) -> Daemon {
-        let begun = Instant::now();
-        let daemon = self.lab.daemon(&self.config);
-        self.restarts.push(begun.elapsed());
-        assert!(daemon.log().lines().count() == 1, "a warning: {}", daemon.log());
-        daemon
-    }
-
-    /// Sends the knocks and has the daemon die at the point; gives when that was.
-    fn crash(&mut self, mut daemon: Daemon, knocks: &[Knock], point: Point) -> Instant {
-        self.kills += point.kills();
-        let packets = knocks.iter().map(|knock| &knock.packet);
-        let (Point::Before(call, n) | Point::Saving(call, n)) = point else {
-            let before = self.judged().0;
-            self.send(packets);
-            let (Point::After(wait) | Point::AfterAndWait(wait)) = point else {
-                // All are to be honoured, and the state file is not to be written yet.
-                wait_for("honours", Duration::from_secs(3), || (self.judged().0 == before + KNOCKS).then_some(()));
-                daemon.kill();
-                let Point::Starting(call, n) = point else { unreachable!("all others were handled") };
-                start_and_die(&self.lab, &self.config, call, n);
-                return Instant::now();
-            };
-            thread::sleep(Duration::from_micros(wait));
-            daemon.kill();
-            return Instant::now();
-        };
-        let _tracer = arm(&daemon, call, n);
-        self.send(packets);
-        assert!(!daemon.wait_exit().success(), "no kill at {point:?}");
-        Instant::now()
-    }
-
-    /// How many knocks the daemon honoured and refused since its start; panics at any odd reason.
-    fn judged(&self) -> (usize, usize) {
-        let status = self.lab.asked(&["status"]);
-        let refused = status["refused"].as_object().expect("the reasons");
-        let odd: Vec<_> = refused.iter().filter(|(code, count)| *code != "replay" && **count != 0).collect();
-        assert!(odd.is_empty(), "{odd:?}");
-        let number = |value: &serde_json::Value| usize::try_from(value.as_u64().unwrap()).unwrap();
-        (number(&status["honoured"]), number(&refused["replay"]))
-    }
-
-    /// Addresses for which the kernel is open.
-    fn open(&self) -> BTreeSet<String> {
-        self.lab.elements().into_iter().map(|element| element.key[0].clone()).collect()
-    }
-
     /// One crash and all that must hold after it.
     fn round(&mut self, daemon: Daemon, point: Point, random: &mut Random) -> Daemon {
         let timeout = if matches!(point, Point::AfterAndWait(_)) { SHORT } else { LONG };
