@@ -66,6 +66,9 @@ pub const CONFIG_MAX: u64 = 1 << 20;
 /// Knocks that the replay memory holds; when it is full of living entries, new knocks are refused.
 pub const REPLAY_MAX: usize = 16_384;
 
+/// Largest journal that is read, in bytes: more than twice what a full replay memory and its slack need.
+pub const JOURNAL_MAX: u64 = 1 << 23;
+
 /// Elements that a set of the firewall holds, as the set declarations say.
 pub const SET_SIZE: u32 = 16_384;
 

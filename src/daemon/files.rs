@@ -1,7 +1,7 @@
 //! Private files that are replaced whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -37,6 +37,37 @@ pub fn open_own(path: &Path, make: bool) -> io::Result<File> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file, or has other names; remove it"));
     }
     Ok(file)
+}
+
+/// What a plain file holds; `None` where there is none. What else stands in its place neither blocks nor is read.
+///
+/// # Errors
+/// What the system says, [`io::ErrorKind::InvalidInput`] for anything but a plain file, and
+/// [`io::ErrorKind::FileTooLarge`] for one with more than `most` bytes: such a file is not ours.
+pub fn read_own(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file; remove it"));
+    }
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than any that is written here");
+    if found.len() > most {
+        return Err(too_large());
+    }
+    let mut content = Vec::new();
+    let read = file.take(most.saturating_add(1)).read_to_end(&mut content)?;
+    if u64::try_from(read).is_ok_and(|read| read <= most) { Ok(Some(content)) } else { Err(too_large()) }
+}
+
+/// A number that changes with every single byte of the content (FNV-1a, 32 bits): it tells damage, not malice.
+#[must_use]
+pub fn check(content: &[u8]) -> u32 {
+    content.iter().fold(0x811c_9dc5, |hash: u32, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Writes `content` beside `path` with mode 0600, brings it to the disk, and puts it in the place of `path`;
@@ -120,12 +151,31 @@ mod tests {
             assert!(open_own(&at(name), true).is_err(), "{name}");
             assert!(open_own(&at(name), false).is_err(), "{name}");
         }
+        for name in ["symlink", "dangling", "directory", "socket"] {
+            assert!(read_own(&at(name), 99).is_err(), "{name}");
+        }
         drop(socket);
+        assert_eq!(read_own(&at("new"), 99).unwrap(), None);
+        assert_eq!(read_own(&at("precious"), 16).unwrap().unwrap(), b"of somebody else");
+        assert_eq!(read_own(&at("precious"), 15).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert!(open_own(&at("new"), false).is_err());
         assert!(open_own(&at("new"), true).is_ok());
         assert!(open_own(&at("new"), false).is_ok());
         assert!(!at("nowhere").exists());
         fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_check_is_that_of_fnv_1a_and_tells_every_changed_byte() {
+        assert_eq!((check(b""), check(b"a"), check(b"foobar")), (0x811c_9dc5, 0xe40c_292c, 0xbf9c_f968));
+        let content = *b"knock 1000 00";
+        for at in 0..content.len() {
+            for byte in (0..=u8::MAX).filter(|&byte| byte != content[at]) {
+                let mut changed = content;
+                changed[at] = byte;
+                assert_ne!(check(&changed), check(&content));
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The journal in the run directory: every knock is in it before anything opens.
 //!
-//! It is text, one record a line; the first line names the format, the boot and the journal itself:
+//! It is text, one record a line; the first line names the format, the boot and the journal itself. Behind each
+//! record stands its check ([`super::files::check`]) in eight hexadecimal digits: a damaged record is not believed,
+//! neither when it names another knock nor when it names another time.
 //!
 //! ```text
-//! spa-knockd-journal 1 BOOT-ID JOURNAL-ID
+//! spa-knockd-journal 2 BOOT-ID JOURNAL-ID
 //! clock UNIX            the router's clock at the last honoured knock
 //! horizon UNIX          timestamps up to here are refused
 //! newest STANZA UNIX    the newest timestamp that the stanza honoured
@@ -14,22 +16,23 @@
 //! knock UNIX KEY CLOCK STANZA|-    a knock, and who is about to honour it at which router clock
 //! ```
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::boot;
-use super::files::replace;
+use super::files::{check, read_own, replace};
 use crate::engine::Memory;
+use crate::limits::JOURNAL_MAX;
 use crate::replay::{Entry, Key, ReplayMemory};
 
 /// The name of the file in the run directory.
 pub const FILE: &str = "journal";
 
 /// The first word of a journal, and its format.
-const MAGIC: &str = "spa-knockd-journal 1";
+const MAGIC: &str = "spa-knockd-journal 2";
 
 /// The line that ends what a new journal carries over.
 const BEGIN: &str = "begin";
@@ -56,6 +59,7 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     id: String,
+    inode: u64,
     length: u64,
     knocks: u32,
     lines: usize,
@@ -73,21 +77,24 @@ impl Journal {
         let id = hex(&id);
         let (text, lines) = write_memory(memory, &boot::id(), &id);
         let file = replace(path, text.as_bytes())?;
-        let length = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), file, id, length, knocks: 0, lines, torn: false })
+        let written = file.metadata()?;
+        let (inode, length) = (written.ino(), written.len());
+        Ok(Self { path: path.to_owned(), file, id, inode, length, knocks: 0, lines, torn: false })
     }
 
     /// Appends one knock with one write(2); `honouring` names the stanza that is about to open for it.
     ///
     /// # Errors
-    /// What the system says, or that the file was removed; nothing may open then.
+    /// What the system says, or that the file was removed, replaced or changed; nothing may open then.
     pub fn append(&mut self, entry: Entry, clock: u64, honouring: Option<&str>) -> io::Result<()> {
         if self.torn {
             return Err(io::Error::other("its last record could not be completed or taken back"));
         }
-        if self.file.metadata()?.nlink() == 0 {
+        // What is appended to a file that the next process will not read, or not understand, is not remembered.
+        let found = fs::symlink_metadata(&self.path)?;
+        if (found.ino(), found.len()) != (self.inode, self.length) {
             self.torn = true;
-            return Err(io::Error::from(io::ErrorKind::NotFound));
+            return Err(io::Error::other("somebody removed, replaced or changed it"));
         }
         let line = knock_line(entry, clock, honouring);
         match self.file.write(line.as_bytes()) {
@@ -108,6 +115,11 @@ impl Journal {
     #[must_use]
     pub fn is_overgrown(&self, living: usize) -> bool {
         self.lines > living.saturating_add(SLACK)
+    }
+
+    /// Takes note that it could not be written anew: that is tried again when it has grown as much once more.
+    pub fn postpone(&mut self, living: usize) {
+        self.lines = living;
     }
 
     /// Writes the journal anew with this memory.
@@ -132,15 +144,12 @@ impl Journal {
 /// # Errors
 /// What the system says.
 pub fn read(path: &Path) -> io::Result<Option<Replayed>> {
-    let text = match fs::read(path) {
-        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(text) = read_own(path, JOURNAL_MAX)? else { return Ok(None) };
     let mut replayed = Replayed::default();
     let mut complete = false;
-    let mut lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
-    let header = lines.next().and_then(|line| line.strip_prefix(MAGIC)?.trim_start().split_once(' '));
+    let mut lines = text.split_inclusive(|&byte| byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
+    let header = lines.next().and_then(checked);
+    let header = header.and_then(|line| line.strip_prefix(MAGIC)?.trim_start().split_once(' '));
     if let Some((boot, id)) = header {
         boot.clone_into(&mut replayed.boot);
         id.clone_into(&mut replayed.id);
@@ -148,9 +157,10 @@ pub fn read(path: &Path) -> io::Result<Option<Replayed>> {
         replayed.memory.lost = true;
     }
     for line in lines {
-        complete |= line == BEGIN;
-        if line != BEGIN && read_record(line, &mut replayed).is_none() {
-            replayed.memory.lost = true;
+        match checked(line) {
+            Some(BEGIN) => complete = true,
+            Some(record) if read_record(record, &mut replayed).is_some() => {}
+            _ => replayed.memory.lost = true,
         }
     }
     replayed.memory.lost |= !complete;
@@ -200,28 +210,50 @@ fn raise(map: &mut std::collections::BTreeMap<String, u64>, stanza: &str, unix: 
 
 /// A whole journal, and its number of lines.
 fn write_memory(memory: &Memory, boot: &str, id: &str) -> (String, usize) {
-    let mut text = format!("{MAGIC} {boot} {id}\nclock {}\nhorizon {}\n", memory.clock_floor, memory.replay.horizon());
+    let (mut text, mut lines) = (String::new(), 0);
+    let mut record = |record: fmt::Arguments<'_>| {
+        put(&mut text, record);
+        lines += 1;
+    };
+    record(format_args!("{MAGIC} {boot} {id}"));
+    record(format_args!("clock {}", memory.clock_floor));
+    record(format_args!("horizon {}", memory.replay.horizon()));
     for (stanza, unix) in &memory.newest {
-        let _ = writeln!(text, "newest {stanza} {unix}");
+        record(format_args!("newest {stanza} {unix}"));
     }
     for (stanza, unix) in &memory.floors {
-        let _ = writeln!(text, "floor {stanza} {unix}");
+        record(format_args!("floor {stanza} {unix}"));
     }
     if memory.lost {
-        text.push_str("lost\n");
+        record(format_args!("lost"));
     }
     for entry in memory.replay.entries() {
-        let _ = writeln!(text, "knock {} {}", entry.timestamp, hex(&entry.key));
+        record(format_args!("knock {} {}", entry.timestamp, hex(&entry.key)));
     }
-    let _ = writeln!(text, "{BEGIN}");
-    let lines = text.lines().count();
+    record(format_args!("{BEGIN}"));
     (text, lines)
 }
 
 /// The record of one knock.
 fn knock_line(entry: Entry, clock: u64, honouring: Option<&str>) -> String {
-    let honouring = honouring.unwrap_or("-");
-    format!("knock {} {} {clock} {honouring}\n", entry.timestamp, hex(&entry.key))
+    let (mut line, honouring) = (String::new(), honouring.unwrap_or("-"));
+    put(&mut line, format_args!("knock {} {} {clock} {honouring}", entry.timestamp, hex(&entry.key)));
+    line
+}
+
+/// Appends a record with its check and its end.
+fn put(text: &mut String, record: fmt::Arguments<'_>) {
+    let start = text.len();
+    // Writing into a String does not fail.
+    let _ = text.write_fmt(record);
+    let check = check(text.get(start..).unwrap_or_default().as_bytes());
+    let _ = writeln!(text, " {check:08x}");
+}
+
+/// The record of a line whose check fits.
+fn checked(line: &[u8]) -> Option<&str> {
+    let (record, written) = str::from_utf8(line).ok()?.rsplit_once(' ')?;
+    (written == format!("{:08x}", check(record.as_bytes()))).then_some(record)
 }
 
 /// Bytes as lower-case hexadecimal digits.
@@ -301,9 +333,13 @@ mod tests {
         Journal::create(&path, &Memory::default()).unwrap();
         let whole = fs::read_to_string(&path).unwrap();
         for junk in ["x", "knock 1 2 3 4", "knock 1 zz 3 a", "newest a -1", "", "horizon 99999999999999999999999"] {
-            fs::write(&path, format!("{whole}{junk}\n")).unwrap();
+            let mut line = String::new();
+            put(&mut line, format_args!("{junk}"));
+            fs::write(&path, format!("{whole}{line}")).unwrap();
             assert!(read(&path).unwrap().unwrap().memory.lost, "{junk}");
         }
+        fs::write(&path, format!("{whole}clock 5\n")).unwrap();
+        assert!(read(&path).unwrap().unwrap().memory.lost, "a record without its check");
         fs::write(&path, [0xff, 0x0a, 0xff]).unwrap();
         assert!(read(&path).unwrap().unwrap().memory.lost);
         fs::remove_dir_all(&directory).unwrap();
@@ -319,6 +355,25 @@ mod tests {
         assert!(journal.append(entry(1), 1, None).is_err());
         journal.renew(&Memory::default()).unwrap();
         journal.append(entry(1), 1, None).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_journal_that_somebody_moved_replaced_or_changed_takes_no_more_knocks() {
+        let directory = directory("moved");
+        let path = directory.join(FILE);
+        for harm in [
+            |path: &Path| fs::rename(path, path.with_extension("away")),
+            |path: &Path| {
+                fs::copy(path, path.with_extension("copy")).and(fs::rename(path.with_extension("copy"), path))
+            },
+            |path: &Path| fs::write(path, ""),
+        ] {
+            let mut journal = Journal::create(&path, &Memory::default()).unwrap();
+            journal.append(entry(1), 1, None).unwrap();
+            harm(&path).unwrap();
+            assert!(journal.append(entry(2), 1, None).is_err());
+        }
         fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -22,9 +22,17 @@ impl Scribe {
         Self { path, failed: false }
     }
 
+    /// Whether the last attempt failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     pub(super) fn write(&mut self, state: &State) {
         match state.write(&self.path) {
-            Ok(()) => self.failed = false,
+            Ok(()) if self.failed => {
+                self.failed = false;
+                log::info!("{}: written again", self.path.display());
+            }
             Err(error) if !self.failed => {
                 self.failed = true;
                 log::warn!(
@@ -33,7 +41,7 @@ impl Scribe {
                     self.path.display()
                 );
             }
-            Err(_) => {}
+            Ok(()) | Err(_) => {}
         }
     }
 }
@@ -42,6 +50,7 @@ impl Scribe {
 #[derive(Debug, Default)]
 struct Desk {
     next: Option<State>,
+    failed: bool,
     last: bool,
 }
 
@@ -65,6 +74,7 @@ impl Office {
         let work = move || {
             while let Some(state) = take(&desk) {
                 scribe.write(&state);
+                lock(&desk.0).failed = scribe.has_failed();
             }
         };
         let thread = thread::Builder::new().name("state".to_owned()).stack_size(STACK).spawn(work)?;
@@ -75,6 +85,11 @@ impl Office {
     pub(super) fn write(&self, state: State) {
         lock(&self.shared.0).next = Some(state);
         self.shared.1.notify_one();
+    }
+
+    /// Whether the last attempt failed, as far as it has come.
+    pub(super) fn has_failed(&self) -> bool {
+        lock(&self.shared.0).failed
     }
 }
 

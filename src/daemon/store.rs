@@ -153,6 +153,16 @@ enum Writer {
     Elsewhere(Office),
 }
 
+impl Writer {
+    /// Whether the last attempt failed, as far as it has come.
+    fn has_failed(&self) -> bool {
+        match self {
+            Self::Here(scribe) => scribe.has_failed(),
+            Self::Elsewhere(office) => office.has_failed(),
+        }
+    }
+}
+
 impl Store {
     /// Begins a new journal with what the engine knows. Where that fails, every knock tries again, and none opens
     /// before it succeeds.
@@ -189,8 +199,11 @@ impl Store {
         if let Some(Ok(())) = appended {
             return Ok(());
         }
-        // The engine's memory holds this knock already, so a new journal holds it too.
-        self.renew(engine)
+        self.renew(engine)?;
+        // The engine's memory holds this knock already, and so does the new journal; but not yet who honours it, which
+        // the state file must learn also when this process is killed before it is written.
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        journal.append(entry, clock, honouring).map_err(|error| cannot_write(&self.places.journal_file(), &error))
     }
 
     /// Writes the journal anew where most of it is of no use any more; not on the way of a knock.
@@ -200,6 +213,9 @@ impl Store {
             && let Err(line) = self.renew(engine)
         {
             log::warn!("{line}");
+            if let Some(journal) = &mut self.journal {
+                journal.postpone(living);
+            }
         }
     }
 
@@ -215,11 +231,15 @@ impl Store {
         self.state_due
     }
 
-    /// Writes the state file where it is due, or without regard to that where `now` is absent. A failure is warned of
-    /// once; the next honoured knock tries again.
+    /// Writes the state file where it is due, or whatever is unsaved where `now` is absent. A failure is warned of
+    /// once; the next honoured knock tries again, and so does the end of the process.
     pub fn save(&mut self, now: Option<Duration>, engine: &Engine) {
-        let Some(due) = self.state_due else { return };
-        if now.is_some_and(|now| now < due) {
+        let is_due = match (self.state_due, now) {
+            (Some(due), Some(now)) => now >= due,
+            (None, Some(_)) => false,
+            (due, None) => due.is_some() || self.writer.has_failed(),
+        };
+        if !is_due {
             return;
         }
         self.state_due = None;
@@ -328,6 +348,67 @@ mod tests {
         store.save(None, &engine);
         fs::remove_file(places.journal_file()).unwrap();
         assert!(load(&places).memory.lost);
+        remove(&places);
+    }
+    #[test]
+    fn a_journal_that_had_to_be_renewed_for_a_knock_knows_who_honours_it() {
+        let places = places("renewed");
+        let _lock = places.lock().unwrap();
+        let config = crate::config::parse(CONFIG, "test").unwrap().config;
+        let engine = Engine::new(&config, Memory::default());
+        let mut store = Store::open(places.clone(), &engine);
+        fs::remove_file(places.journal_file()).unwrap();
+        store.record(Entry { timestamp: 5000, key: [7; 16] }, 5001, Some("alice"), &engine).unwrap();
+        let found = load(&places);
+        assert_eq!((found.memory.newest.get("alice"), found.memory.clock_floor), (Some(&5000), 5001));
+        assert!(found.unsaved);
+        remove(&places);
+    }
+
+    #[test]
+    fn what_could_not_be_saved_is_saved_at_the_end() {
+        let places = places("end");
+        let _lock = places.lock().unwrap();
+        let config = crate::config::parse(CONFIG, "test").unwrap().config;
+        let engine = Engine::new(&config, Memory { clock_floor: 5, ..Memory::default() });
+        let mut store = Store::open(places.clone(), &engine);
+        fs::create_dir(places.state_file()).unwrap();
+        store.honoured(Duration::ZERO);
+        store.save(Some(STATE_DELAY), &engine);
+        assert!(State::read(&places.state_file()).is_err());
+        fs::remove_dir(places.state_file()).unwrap();
+        store.save(Some(STATE_DELAY * 9), &engine);
+        assert!(!places.state_file().exists(), "nothing wakes a daemon that is idle");
+        store.save(None, &engine);
+        assert_eq!(State::read(&places.state_file()).unwrap().unwrap().clock_floor, 5);
+        remove(&places);
+    }
+
+    #[test]
+    fn an_overgrown_journal_that_cannot_be_renewed_is_left_alone_for_a_while() {
+        let places = places("overgrown");
+        let _lock = places.lock().unwrap();
+        let config = crate::config::parse(CONFIG, "test").unwrap().config;
+        let engine = Engine::new(&config, Memory::default());
+        let mut store = Store::open(places.clone(), &engine);
+        let inode =
+            |places: &Places| std::os::unix::fs::MetadataExt::ino(&fs::metadata(places.journal_file()).unwrap());
+        let grow = |store: &mut Store| {
+            for timestamp in 0..5000 {
+                store.record(Entry { timestamp, key: [7; 16] }, 5, None, &engine).unwrap();
+            }
+        };
+        let first = inode(&places);
+        grow(&mut store);
+        let in_the_way = places.journal_file().with_extension(super::super::files::BESIDE);
+        fs::create_dir(&in_the_way).unwrap();
+        store.tidy(&engine);
+        fs::remove_dir(&in_the_way).unwrap();
+        store.tidy(&engine);
+        assert_eq!(inode(&places), first, "tried again at once, as at every packet of a flood");
+        grow(&mut store);
+        store.tidy(&engine);
+        assert_ne!(inode(&places), first);
         remove(&places);
     }
 }
