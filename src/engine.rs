@@ -227,7 +227,7 @@ impl Engine {
         } else if clock.unix < BUILD_EPOCH {
             Some("it is older than this program")
         } else if clock.unix.saturating_add(self.max_age) < self.clock_floor {
-            Some("it is more than max_age behind the last honoured knock")
+            Some("over max_age behind the last honoured knock")
         } else {
             None
         }

@@ -94,8 +94,10 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
         door,
         started: since_boot(),
     };
-    if daemon.config.main.max_age > 0 && !daemon.door.engine.is_plausible(wall()) {
-        log::warn!("the clock is not set; knocks are refused until it is");
+    if daemon.config.main.max_age > 0
+        && let Some(why) = daemon.door.engine.doubt(wall())
+    {
+        log::warn!("the clock is not set: {why}; knocks are refused until it is");
     }
     daemon.door.announce();
     let outcome = watch(&mut daemon, &mut signals, control.as_mut());
