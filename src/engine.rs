@@ -252,6 +252,12 @@ impl Engine {
         self.lost = false;
     }
 
+    /// Makes up for a loss once more, where the clock by which that was done turns out to have been late.
+    pub fn settle_again(&mut self, clock: Clock) {
+        self.lost = true;
+        self.settle(clock);
+    }
+
     /// Judges one datagram. `place_of` tells where an address is; `each` hears every stanza's own reason.
     pub fn handle(
         &mut self,

@@ -77,14 +77,19 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
     for warning in &found.warnings {
         log::warn!("{warning}");
     }
+    let lost = found.memory.lost;
     let mut engine = Engine::new(&config, found.memory);
-    engine.settle(wall());
+    let clock = wall();
+    engine.settle(clock);
     let mut store = Store::open(options.places.clone(), &engine);
     if found.unsaved {
         store.honoured(since_boot());
     }
     let routes = Routes::open(devices).map_err(|error| format!("routes: {error}"))?;
-    let door = Door::new(engine, store, firewall, helper, routes, awaited(&config, devices));
+    let mut door = Door::new(engine, store, firewall, helper, routes, awaited(&config, devices));
+    if lost {
+        door.doubt(clock);
+    }
     let mut daemon = Daemon {
         config,
         path: options.config.clone(),

@@ -95,6 +95,31 @@ fn floors_of_a_lost_memory_in_the_future() {
 }
 
 #[test]
+fn a_memory_that_was_lost_under_a_late_clock_is_made_up_for_again_when_ntp_sets_it() {
+    for crash in [false, true] {
+        let mut router = Router::new(&two(), NOW);
+        let recorded = knock("alice", NOW);
+        assert_eq!(router.judge(&recorded), Ok(()));
+        router.stop();
+        fs::write(router.lab.state_dir().join("state.json"), "junk").expect("damage the state file");
+        router.switch_on(NOW - 3600);
+        assert_eq!(router.judge(&recorded), refused("too_new"), "a late clock that looks right");
+        router.set_clock(NOW + 30);
+        assert_eq!(router.judge(&recorded), refused("not_newer"));
+        if crash {
+            router.kill();
+            router.start();
+            assert_eq!(router.judge(&recorded), refused("not_newer"));
+        }
+        assert_eq!(router.judge(&knock("alice", NOW + 30)), refused("not_newer"), "up to max_age after the step");
+        assert_eq!(shown(&router)["lost"], false);
+        reset(&mut router);
+        assert_eq!(router.judge(&recorded), refused("not_newer"));
+        assert_eq!(router.judge(&knock("alice", NOW + 30)), Ok(()));
+    }
+}
+
+#[test]
 fn a_reset_without_a_clock_forgets_the_floors_and_keeps_the_knocks_of_this_boot() {
     let mut router = Router::new(&two(), NOW);
     let recorded = knock("alice", NOW);
