@@ -41,7 +41,7 @@ fn a_phone_that_was_once_in_the_future_needs_the_reset() {
     assert_eq!(router.judge(&knock("alice", NOW)), Ok(()));
     assert_eq!(router.judge(&knock("alice", NOW + 10 * YEAR)), Ok(()));
     assert_eq!(router.judge(&knock("alice", NOW + 60)), refused("not_newer"));
-    assert!(router.log().contains("`spa-knockd state reset` is the remedy"), "{}", router.log());
+    router.wait_said("`spa-knockd state reset` is the remedy");
     router.reboot(Off::Orderly, NOW + 60);
     router.stop();
     assert_eq!(router.state(&["reset"]).status.code(), Some(0));

@@ -187,6 +187,11 @@ impl Router {
         self.daemon.as_ref().expect("a daemon").log()
     }
 
+    /// Waits until the log says this: its lines may come a moment after the counters.
+    pub(crate) fn wait_said(&self, words: &str) {
+        wait_for(words, Duration::from_secs(3), || self.log().contains(words).then_some(()));
+    }
+
     /// Runs a subcommand on this router.
     pub(crate) fn spa_knockd(&self, words: &[&str]) -> Output {
         let words: Vec<String> = words.iter().copied().map(str::to_owned).collect();

@@ -19,7 +19,7 @@ fn before_the_build_date_knocks_are_refused_and_the_first_one_after_ntp_opens() 
         assert_eq!((&clock["unix"], &clock["set"]), (&unix.into(), &false.into()));
         assert_eq!(clock["why"], "it is older than this program");
     }
-    assert!(router.log().contains("refused alice: clock_not_set"));
+    router.wait_said("refused alice: clock_not_set");
     router.set_clock(NOW);
     let stepped = Instant::now();
     assert_eq!(router.judge(&knock("alice", NOW)), Ok(()), "the first knock after NTP, without a restart");
@@ -46,7 +46,7 @@ fn more_than_max_age_below_the_last_honoured_knock_the_clock_is_not_set() {
         }
         router.set_clock(NOW - 121);
         assert_eq!(router.judge(&knock("bob", NOW - 121)), refused("clock_not_set"));
-        assert!(router.log().contains("`spa-knockd state reset` is the remedy"), "{}", router.log());
+        router.wait_said("`spa-knockd state reset` is the remedy");
         assert_eq!(router.clock()["set"], false);
         assert!(router.lab.told(&["status"]).contains("max_age behind the last honoured knock"));
         router.set_clock(NOW - 120);
