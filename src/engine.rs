@@ -237,7 +237,7 @@ impl Engine {
         } else if clock.unix < BUILD_EPOCH {
             Some("it is older than this program")
         } else if clock.unix.saturating_add(self.max_age) < self.clock_floor {
-            Some("it is more than max_age behind the last honoured knock")
+            Some("over max_age behind the last honoured knock")
         } else {
             None
         }
@@ -260,6 +260,12 @@ impl Engine {
             stanza.floor = stanza.floor.max(floor);
         }
         self.lost = false;
+    }
+
+    /// Makes up for a loss once more, where the clock by which that was done turns out to have been late.
+    pub fn settle_again(&mut self, clock: Clock) {
+        self.lost = true;
+        self.settle(clock);
     }
 
     /// Judges one datagram. `place_of` tells where an address is; `each` hears every stanza's own reason.

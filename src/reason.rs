@@ -98,16 +98,19 @@ reasons! {
     Message = "message", Content;
     /// The NAT field of the packet is not a host and a port.
     Nat = "nat", Content;
-    /// The router's clock is not set, so no time can be judged; it recovers by itself once NTP has set the clock.
+    /// The router's clock stands before the program's date, or more than `max_age` behind the last honoured knock,
+    /// so no time can be judged; this ends by itself once NTP has set the clock. If it had been wrongly in the
+    /// future, `spa-knockd state reset` is the remedy.
     ClockNotSet = "clock_not_set", Freshness;
     /// The knock is older than `max_age`: the client's or the router's clock is off, or the packet was kept back.
     TooOld = "too_old", Freshness;
     /// The knock is more than `max_age` in the future: the client's or the router's clock is off.
     TooNew = "too_new", Freshness;
-    /// This knock was seen before.
+    /// This knock was seen before, or is no newer than one that was seen and forgotten. If the router's clock had
+    /// been wrongly in the future, `spa-knockd state reset` is the remedy.
     Replay = "replay", Freshness;
     /// The knock is not newer than the newest one that this stanza honoured before the last reboot, or ever where
-    /// `max_age` is 0. If the router's clock had been wrong, `spa-knockd state reset` is the remedy.
+    /// `max_age` is 0. If the clock had been wrongly in the future, `spa-knockd state reset` is the remedy.
     NotNewer = "not_newer", Freshness;
     /// The replay memory is full of knocks that are still fresh; wait for `max_age` seconds.
     ReplayFull = "replay_full", Freshness;

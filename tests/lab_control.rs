@@ -165,7 +165,7 @@ fn status_says_what_stands_against_a_knock() {
     assert_eq!((&status["ready"], &status["clock"]["set"]), (&false.into(), &false.into()));
     let told = lab.told(&["status"]);
     assert!(told.contains("not ready") && told.contains("table inet fw4 is missing"), "{told}");
-    assert!(told.contains("clock      not set: it is more than max_age behind"), "{told}");
+    assert!(told.contains("clock      not set: over max_age behind"), "{told}");
 
     lab.run(Place::Router, "ip", &["link", "delete", "wan"]);
     let lost = || lab.told(&["status"]).contains("wan: there is no such network device; it is awaited").then_some(());

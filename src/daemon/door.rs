@@ -49,6 +49,8 @@ pub(super) struct Door {
     pub(super) clock: Clock,
     /// The time since boot at that look.
     pub(super) now: Duration,
+    /// Where memory was lost: by how many seconds the wall clock was ahead of the time since boot, at the most.
+    ahead: Option<u64>,
 }
 
 impl Door {
@@ -77,6 +79,7 @@ impl Door {
             changed: false,
             clock: wall(),
             now,
+            ahead: None,
         }
     }
 
@@ -91,6 +94,19 @@ impl Door {
     /// Looks at the clocks.
     pub(super) fn tick(&mut self) {
         (self.clock, self.now) = (wall(), since_boot());
+        let ahead = self.clock.unix.saturating_sub(self.now.as_secs());
+        // Both are cut to whole seconds; what NTP does in small steps, it does to both.
+        if self.ahead.is_some_and(|most| ahead > most.saturating_add(1)) {
+            self.ahead = Some(ahead);
+            self.engine.settle_again(self.clock);
+            self.store.settled(&self.engine, self.now);
+        }
+    }
+
+    /// Takes note that memory was lost, and made up for by this clock: where that was late, as
+    /// sysfixtime's is, it is to be made up for again when NTP has set it.
+    pub(super) fn doubt(&mut self, clock: Clock) {
+        self.ahead = Some(clock.unix.saturating_sub(self.now.as_secs()));
     }
 
     /// Says that knocks are awaited, or what they wait for.

@@ -76,8 +76,10 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
     for warning in ears.warnings().iter().chain(&found.warnings) {
         log::warn!("{warning}");
     }
+    let lost = found.memory.lost;
     let mut engine = Engine::new(&config, found.memory);
-    engine.settle(wall());
+    let clock = wall();
+    engine.settle(clock);
     let mut store = Store::open(options.places.clone(), &engine);
     store.write_elsewhere();
     if found.unsaved {
@@ -88,6 +90,9 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
     let mut door = Door::new(engine, store, firewall, helper, routes, awaited);
     door.configure(&config);
     door.lookout.aim(&config, devices, since_boot());
+    if lost {
+        door.doubt(clock);
+    }
     let mut daemon = Daemon {
         config,
         path: options.config.clone(),
@@ -97,8 +102,10 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
         door,
         started: since_boot(),
     };
-    if daemon.config.main.max_age > 0 && !daemon.door.engine.is_plausible(wall()) {
-        log::warn!("the clock is not set; knocks are refused until it is");
+    if daemon.config.main.max_age > 0
+        && let Some(why) = daemon.door.engine.doubt(wall())
+    {
+        log::warn!("the clock is not set: {why}; knocks are refused until it is");
     }
     daemon.door.announce();
     let outcome = watch(&mut daemon, &mut signals, control.as_mut());

@@ -225,6 +225,14 @@ impl Store {
         self.state_due.get_or_insert(now.saturating_add(STATE_DELAY));
     }
 
+    /// Writes down that a loss was made up for while the daemon ran.
+    pub fn settled(&mut self, engine: &Engine, now: Duration) {
+        if let Err(line) = self.renew(engine) {
+            log::warn!("{line}");
+        }
+        self.honoured(now);
+    }
+
     /// When the state file is due, on the clock of [`super::clock::since_boot`].
     #[must_use]
     pub fn state_due(&self) -> Option<Duration> {

@@ -28,6 +28,19 @@ fn a_lost_memory_keeps_out_by_time_what_it_may_have_honoured() {
 }
 
 #[test]
+fn a_loss_is_made_up_for_again_where_the_clock_was_late() {
+    let memory = Memory { lost: true, ..Memory::default() };
+    let mut engine = Engine::new(&one_stanza(), memory);
+    engine.settle(at(NOW - 3600));
+    engine.settle_again(at(7));
+    assert!(engine.is_lost(), "not by a clock that is not set");
+    engine.settle_again(at(NOW));
+    assert!(!engine.is_lost());
+    assert_eq!(outcome(&mut engine, &packet(NOW + 120, MESSAGE, &keys(1)), at(NOW)), Err(Reason::NotNewer));
+    assert_eq!(outcome(&mut engine, &packet(NOW + 121, MESSAGE, &keys(1)), at(NOW + 121)), Ok(()));
+}
+
+#[test]
 fn what_the_engine_remembers_goes_on_in_the_next_process() {
     let mut engine = engine();
     let payload = packet(NOW, MESSAGE, &keys(1));
