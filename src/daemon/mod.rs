@@ -17,6 +17,8 @@ pub mod privileges;
 mod reload;
 pub mod report;
 pub mod run;
+pub mod sandbox;
 pub mod signals;
 pub mod state;
 pub mod store;
+pub mod syscalls;
