@@ -9,6 +9,7 @@ use crate::control::reply::Sandbox;
 /// confined to. A kernel without seccomp is warned of and does not keep the daemon from serving.
 #[must_use]
 pub fn enter() -> Sandbox {
+    let uid = getuid().as_raw();
     let outer = secure_computing_mode().is_ok_and(|mode| mode == SecureComputingMode::Filter);
     let held = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
     let no_new_privs = no_new_privs().unwrap_or(false);
@@ -17,7 +18,7 @@ pub fn enter() -> Sandbox {
         false
     });
     Sandbox {
-        uid: getuid().as_raw(),
+        uid,
         capabilities: held.iter_names().map(|(name, _)| name.to_ascii_lowercase()).collect(),
         no_new_privs,
         seccomp: match (own, outer) {
