@@ -14,7 +14,7 @@ for purpose; do
 	case $purpose in
 	build) ;;
 	lint) wanted="$wanted shellcheck" ;;
-	lab) wanted="$wanted nftables iproute2 util-linux fwknop-client" ;;
+	lab) wanted="$wanted nftables iproute2 util-linux fwknop-client strace" ;;
 	bench) wanted="$wanted fwknop-server iptables" ;;
 	*)
 		say "unknown purpose $purpose"

@@ -23,6 +23,12 @@ pub const FALLBACK_ID: u32 = 62_201;
 /// What is kept: changing nftables, and opening captures again after an interface came back.
 const KEPT: CapabilitySet = CapabilitySet::NET_ADMIN.union(CapabilitySet::NET_RAW);
 
+/// The names of the capabilities that are kept, as procd's files write them.
+#[must_use]
+pub fn kept() -> Vec<String> {
+    KEPT.iter_names().map(|(name, _)| format!("CAP_{name}")).collect()
+}
+
 /// Who the daemon becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct User {

@@ -6,7 +6,7 @@ mod serving;
 mod starting;
 
 pub use serving::SERVING;
-pub use starting::STARTING;
+pub use starting::{HELPING, STARTING};
 
 /// One system call that the daemon may make.
 #[derive(Clone, Copy, Debug)]

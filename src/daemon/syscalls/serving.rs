@@ -102,7 +102,7 @@ pub const SERVING: &[Syscall] = &[
     call("madvise", "memory that malloc gives back").elsewhere(MUSL),
     call("futex", "locks that somebody waits for").elsewhere(ERRORS),
     call("futex_time64", "the same").elsewhere(NARROW),
-    call("getrandom", "names of journals, seeds of tables"),
+    call("getrandom", "names of journals, seeds of tables").elsewhere("a journal that is written anew"),
     // The helper's end, our own end.
     call("wait4", "whether the helper has ended").elsewhere(ERRORS),
     call("waitid", "the same").elsewhere(GLIBC),

@@ -41,3 +41,12 @@ pub const STARTING: &[Syscall] = &[
     call("dup", "the pipes of the signal handlers").elsewhere(MUSL),
     call("getcwd", "where a relative path begins").elsewhere("relative paths"),
 ];
+
+/// What a start makes besides where the configuration names commands. procd's filter has none of these: it would hold
+/// the helper's commands, too, whatever they are, and the helper has to stay root. So where commands are named, procd
+/// must put no filter on the service; our own comes after the helper and does not hold it.
+pub const HELPING: &[Syscall] = &[
+    call("clone3", "the helper process"),
+    call("clone", "the helper process").elsewhere(OTHERS),
+    call("vfork", "the helper process").elsewhere(OTHERS),
+];
