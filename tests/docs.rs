@@ -7,6 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::{Map, json};
+use spa_knockd::daemon::{privileges, syscalls};
 use spa_knockd::import::treatments;
 use spa_knockd::reason::{Reason, Stage};
 
@@ -72,6 +74,36 @@ fn the_tables_of_fwknops_variables_are_those_of_the_program() {
     } else {
         assert_eq!(text, expected, "run UPDATE_DOCS=1 cargo test --test docs");
     }
+}
+
+/// Demands that a file of the package holds this object, or writes it.
+fn is_generated(file: &str, content: &serde_json::Value) {
+    let path = root().join(file);
+    let content = serde_json::to_string_pretty(content).unwrap() + "\n";
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, &content).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found, content, "{file}: run UPDATE_DOCS=1 cargo test --test docs");
+}
+
+#[test]
+fn procds_filter_allows_what_the_tables_of_system_calls_name() {
+    // The format of the OCI runtime specification, which procd reads since 2020. Its default action could not be an
+    // error: procd makes that one with the number 0, and the call would seem to have succeeded.
+    let allowed = json!({ "names": syscalls::names(), "action": "SCMP_ACT_ALLOW" });
+    let filter = json!({ "defaultAction": "SCMP_ACT_KILL_PROCESS", "syscalls": [allowed] });
+    is_generated("files/etc/seccomp/spa-knockd.json", &filter);
+}
+
+#[test]
+fn procds_capabilities_are_those_that_the_daemon_keeps() {
+    let kept = privileges::kept();
+    assert_eq!(kept, ["CAP_NET_ADMIN", "CAP_NET_RAW"]);
+    let sets = ["bounding", "effective", "ambient", "permitted", "inheritable"];
+    let sets: Map<_, _> = sets.into_iter().map(|set| (set.to_owned(), json!(kept))).collect();
+    is_generated("files/etc/capabilities/spa-knockd.json", &sets.into());
 }
 
 #[test]

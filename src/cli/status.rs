@@ -58,6 +58,7 @@ fn rows(status: &Value) -> Vec<Vec<String>> {
         "replays",
         format!("knocks remembered: {} of {}", number(status, "remembered"), number(status, "remembered_max")),
     );
+    row("rights", rights(status.get("sandbox").unwrap_or(&Value::Null)));
     let refused = status.get("refused").and_then(Value::as_object);
     let counted = refused.into_iter().flatten().filter_map(|(reason, count)| Some((reason, count.as_u64()?)));
     let mut counted: Vec<(&String, u64)> = counted.filter(|(_, count)| *count > 0).collect();
@@ -65,6 +66,19 @@ fn rows(status: &Value) -> Vec<Vec<String>> {
     let counted: Vec<String> = counted.into_iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     row("refused", if counted.is_empty() { "none".to_owned() } else { counted.join(", ") });
     rows
+}
+
+/// What the daemon may still do.
+fn rights(sandbox: &Value) -> String {
+    let held: Vec<&str> = list(sandbox, "capabilities").iter().filter_map(Value::as_str).collect();
+    let held = if held.is_empty() { "no capabilities".to_owned() } else { held.join(" and ") };
+    let filter = match sandbox.get("seccomp").and_then(Value::as_str) {
+        Some("own") => "its own filter of system calls",
+        Some("outer") => "a filter of system calls",
+        _ => "no filter of system calls",
+    };
+    let more = if sandbox.get("no_new_privs").and_then(Value::as_bool) == Some(true) { "" } else { ", not confined" };
+    format!("user {}, {held}, {filter}{more}", number(sandbox, "uid"))
 }
 
 /// Seconds as the two largest units.

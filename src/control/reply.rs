@@ -102,6 +102,22 @@ pub struct Status {
     pub remembered: usize,
     /// How many it holds.
     pub remembered_max: usize,
+    /// What the process may still do.
+    pub sandbox: Sandbox,
+}
+
+/// What the process may still do, as the kernel told at the end of its start.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sandbox {
+    /// The number of its user.
+    pub uid: u32,
+    /// The capabilities in effect, such as `net_admin`.
+    pub capabilities: Vec<String>,
+    /// Whether no program that it starts could have more rights.
+    pub no_new_privs: bool,
+    /// Whose filter of system calls is in force: `own`, `outer` (only one of whoever started it, such as procd),
+    /// or `none`.
+    pub seccomp: &'static str,
 }
 
 /// A guarded port that is open to everybody.

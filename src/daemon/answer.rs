@@ -76,6 +76,7 @@ impl Daemon {
             grants: door.firewall.living(now).count(),
             remembered: door.engine.remembered(),
             remembered_max: REPLAY_MAX,
+            sandbox: self.sandbox.clone(),
         }
     }
 

@@ -8,8 +8,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, chownat, fstat, open};
 use rustix::io;
 use rustix::process::{Gid, Uid, getuid};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities,
-    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, capabilities, remove_capability_from_bounding_set, set_capabilities,
+    set_keep_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use super::files::{self, open_own};
@@ -23,12 +23,20 @@ pub const FALLBACK_ID: u32 = 62_201;
 /// What is kept: changing nftables, and opening captures again after an interface came back.
 const KEPT: CapabilitySet = CapabilitySet::NET_ADMIN.union(CapabilitySet::NET_RAW);
 
+/// The names of the capabilities that are kept, as procd's files write them.
+#[must_use]
+pub fn kept() -> Vec<String> {
+    KEPT.iter_names().map(|(name, _)| format!("CAP_{name}")).collect()
+}
+
 /// Who the daemon becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct User {
     uid: u32,
     gid: u32,
     known: bool,
+    /// Whether /etc/passwd puts the user into root's group.
+    roots_group: bool,
 }
 
 impl User {
@@ -36,11 +44,21 @@ impl User {
     #[must_use]
     pub fn find(name: &str) -> Self {
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        find_in(&passwd, name).map_or(Self { uid: FALLBACK_ID, gid: FALLBACK_ID, known: false }, |(uid, gid)| Self {
-            uid,
-            gid,
-            known: true,
-        })
+        Self::find_in(&passwd, name)
+    }
+
+    /// The user in the text of /etc/passwd; root and root's group are never taken.
+    fn find_in(passwd: &str, name: &str) -> Self {
+        let found = numbers_in(passwd, name).filter(|(uid, _)| *uid != 0);
+        let (uid, gid) = found.unwrap_or((FALLBACK_ID, FALLBACK_ID));
+        let roots_group = gid == 0;
+        Self { uid, gid: if roots_group { FALLBACK_ID } else { gid }, known: found.is_some(), roots_group }
+    }
+
+    /// Whether the user exists, and /etc/passwd puts it into root's group, which is not kept.
+    #[must_use]
+    pub fn is_in_roots_group(self) -> bool {
+        self.roots_group
     }
 
     /// Whether the user exists.
@@ -112,12 +130,23 @@ impl User {
         set_thread_res_gid(gid, gid, gid)?;
         set_thread_res_uid(uid, uid, uid)?;
         set_keep_capabilities(false)?;
-        set_capabilities(
-            None,
-            CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() },
-        )?;
-        set_no_new_privs(true)
+        keep(KEPT)
     }
+}
+
+/// Gives up what a process that is not root was started with beyond `CAP_NET_ADMIN` and `CAP_NET_RAW`: procd's jail,
+/// say, hands over ambient capabilities, which any program it starts would have, too.
+///
+/// # Errors
+/// What the system says.
+pub fn confine() -> io::Result<()> {
+    keep(capabilities(None)?.permitted & KEPT)
+}
+
+/// Keeps these capabilities and no way to others. What cannot be inherited cannot be ambient either.
+fn keep(kept: CapabilitySet) -> io::Result<()> {
+    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })?;
+    set_no_new_privs(true)
 }
 
 /// A file in the directory that the daemon does not make.
@@ -145,11 +174,6 @@ pub fn is_root() -> bool {
     getuid().is_root()
 }
 
-/// The numbers of a user in the text of /etc/passwd; root is never taken.
-fn find_in(passwd: &str, name: &str) -> Option<(u32, u32)> {
-    numbers_in(passwd, name).filter(|(uid, _)| *uid != 0)
-}
-
 fn numbers_in(passwd: &str, name: &str) -> Option<(u32, u32)> {
     let fields =
         passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&name))?;
@@ -160,7 +184,7 @@ fn numbers_in(passwd: &str, name: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{User, find_in, numbers_in};
+    use super::{FALLBACK_ID, User, numbers_in};
     use crate::daemon::files::make_private_directory;
     use std::fs;
     use std::os::unix::fs::{MetadataExt, symlink};
@@ -169,11 +193,24 @@ mod tests {
     #[test]
     fn users_are_found_by_their_whole_name() {
         let passwd = "root:x:0:0:root:/root:/bin/ash\nspa-knockd:x:627:628::/var:/bin/false\nbroken:x\n";
-        assert_eq!(find_in(passwd, "spa-knockd"), Some((627, 628)));
-        assert_eq!(find_in(passwd, "spa"), None);
-        assert_eq!(find_in(passwd, "root"), None);
+        let numbers = |name| {
+            let user = User::find_in(passwd, name);
+            (user.uid, user.gid, user.known)
+        };
+        assert_eq!(numbers("spa-knockd"), (627, 628, true));
+        for name in ["spa", "root", "broken"] {
+            assert_eq!(numbers(name), (FALLBACK_ID, FALLBACK_ID, false), "{name}");
+        }
         assert_eq!(numbers_in(passwd, "root"), Some((0, 0)));
-        assert_eq!(find_in(passwd, "broken"), None);
+        assert_eq!(numbers_in(passwd, "broken"), None);
+    }
+
+    #[test]
+    fn roots_group_is_never_kept() {
+        let user = User::find_in("spa-knockd:x:627:0::/var:/bin/false\n", "spa-knockd");
+        assert_eq!((user.uid, user.gid), (627, FALLBACK_ID));
+        assert!(user.is_known() && user.is_in_roots_group());
+        assert!(!User::find_in("", "spa-knockd").is_in_roots_group());
     }
 
     #[test]
@@ -187,7 +224,7 @@ mod tests {
             fs::write(directory.join(name), "").unwrap();
         }
         let owner = || fs::metadata(&directory).unwrap().uid();
-        let user = User { uid: 62_201, gid: 62_201, known: true };
+        let user = User { uid: 62_201, gid: 62_201, known: true, roots_group: false };
         fs::write(directory.join("shadow"), "of somebody else").unwrap();
         assert!(user.hand_over(&directory).unwrap_err().contains("shadow is not spa-knockd's"));
         assert_eq!(owner(), 0);
@@ -211,7 +248,7 @@ mod tests {
         fs::hard_link(at("precious"), at("hardlink")).unwrap();
         let _sockets = ["ours", "theirs"].map(|name| UnixListener::bind(at(name)).unwrap());
         fs::hard_link(at("theirs"), at("their-socket")).unwrap();
-        let user = User { uid: 62_201, gid: 62_201, known: true };
+        let user = User { uid: 62_201, gid: 62_201, known: true, roots_group: false };
         for (name, handed_over) in
             [("precious", false), ("symlink", false), ("hardlink", false), ("their-socket", false), ("ours", true)]
         {

@@ -11,12 +11,13 @@ use super::listener::Listener;
 use super::orders::Helper;
 use super::own::Routes;
 use super::pace::Pace;
-use super::privileges::{FALLBACK_ID, User, is_root};
+use super::privileges::{FALLBACK_ID, User, confine, is_root};
+use super::sandbox;
 use super::signals::Signals;
 use super::store::{Places, Store, load};
 use super::wait::{Part, Wait};
 use crate::config::{Config, FirewallMode};
-use crate::control::{self, server::Control};
+use crate::control::{self, reply::Sandbox, server::Control};
 use crate::engine::Engine;
 use crate::firewall::{Firewall, Guard};
 
@@ -48,6 +49,8 @@ pub(super) struct Daemon {
     listener: Option<Listener>,
     pub(super) door: Door,
     pub(super) started: Duration,
+    /// What the process has given up.
+    pub(super) sandbox: Sandbox,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -101,6 +104,8 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
         listener,
         door,
         started: since_boot(),
+        // Everything is open, and the helper runs: from here on only what serving needs.
+        sandbox: sandbox::enter(),
     };
     if daemon.config.main.max_age > 0
         && let Some(why) = daemon.door.engine.doubt(wall())
@@ -142,11 +147,13 @@ fn open_control(options: &Options) -> Result<Option<Control>, String> {
 /// Becomes the user, and says where that is not the named one.
 fn give_up_root(options: &Options, control: Option<&Control>) -> Result<(), String> {
     if !is_root() {
-        return Ok(());
+        return confine().map_err(|error| format!("cannot give up rights: {error}"));
     }
     let user = User::find(&options.user);
     if !user.is_known() {
         log::warn!("there is no user '{}'; going on as number {FALLBACK_ID}", options.user);
+    } else if user.is_in_roots_group() {
+        log::warn!("user '{}' is in root's group, which is not kept; going on in group {FALLBACK_ID}", options.user);
     }
     for directory in [&options.places.state, &options.places.run] {
         user.hand_over(directory).unwrap_or_else(|line| log::warn!("{line}"));

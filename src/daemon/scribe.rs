@@ -2,7 +2,7 @@
 //! captures time.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::state::State;
@@ -70,14 +70,18 @@ impl Office {
     /// What the system says.
     pub(super) fn open(mut scribe: Scribe) -> std::io::Result<Self> {
         let shared = Shared::default();
-        let desk = Arc::clone(&shared);
+        let (desk, here) = (Arc::clone(&shared), Arc::new(Barrier::new(2)));
+        let there = Arc::clone(&here);
         let work = move || {
+            there.wait();
             while let Some(state) = take(&desk) {
                 scribe.write(&state);
                 lock(&desk.0).failed = scribe.has_failed();
             }
         };
         let thread = thread::Builder::new().name("state".to_owned()).stack_size(STACK).spawn(work)?;
+        // What a thread needs for its start, the daemon's system call filter would refuse.
+        here.wait();
         Ok(Self { shared, thread: Some(thread) })
     }
 
