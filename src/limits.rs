@@ -101,3 +101,7 @@ pub const EXTENSION_HEADERS_MAX: usize = 8;
 
 /// VLAN tags that are walked before a frame is refused: one customer and one provider tag, and one to spare.
 pub const VLAN_TAGS_MAX: usize = 3;
+
+/// Seconds for which an ended connection is kept from being taken up again: longer than the retransmissions and the
+/// keep-alive of a TCP stack last (two hours and a half), while a forgotten one does not stand in the way for ever.
+pub const CUT_TIME: u64 = 86_400;

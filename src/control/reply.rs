@@ -208,9 +208,12 @@ pub struct Revoked {
     /// How many connections were ended, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub killed: Option<usize>,
-    /// Whether the kernel may take an ended TCP session up again where the inside end speaks next.
+    /// Whether some may go on, or be taken up again where the inside end speaks next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumable: Option<bool>,
+    /// Why, where they may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// A configuration that was taken over.

@@ -173,11 +173,14 @@ impl Door {
         let (revoked, killed) = ended.map_err(|error| error.to_string())?;
         let of = access.map(|access| format!(" of {access}")).unwrap_or_default();
         let for_whom = source.map(|source| format!(" for {source}")).unwrap_or_default();
-        let and = killed.map(|killed| format!(" and {killed} connections")).unwrap_or_default();
-        let line = format!("revoked on request: {revoked} set elements{of}{for_whom}{and}");
+        let and = killed.as_ref().map(|killed| format!(" and {} connections", killed.connections)).unwrap_or_default();
+        let why = killed.as_ref().and_then(|killed| killed.why.clone());
+        let but = why.as_ref().map(|why| format!("; some may go on: {why}")).unwrap_or_default();
+        let line = format!("revoked on request: {revoked} set elements{of}{for_whom}{and}{but}");
         log::info!("{line}");
         self.report.note(Kind::Revoke, self.clock.unix, access.map(str::to_owned), line);
-        Ok(Revoked { revoked, killed, resumable: killed.map(|_| picks_up()) })
+        let resumable = killed.as_ref().map(|killed| killed.why.is_some());
+        Ok(Revoked { revoked, killed: killed.map(|killed| killed.connections), resumable, why })
     }
 
     /// Keeps up with what others do to the ruleset; `readable` tells that somebody did something. A grant reads
@@ -199,12 +202,6 @@ impl Door {
             self.announce();
         }
     }
-}
-
-/// Whether conntrack takes a TCP session that it does not know for one that began with the packet it sees.
-fn picks_up() -> bool {
-    let loose = std::fs::read("/proc/sys/net/netfilter/nf_conntrack_tcp_loose");
-    !loose.is_ok_and(|value| value.trim_ascii() == b"0")
 }
 
 /// Ports, transports and devices, for people.
