@@ -77,6 +77,8 @@ pub struct Status {
     pub ready: bool,
     /// What stands against it.
     pub not_ready: Vec<String>,
+    /// What else is missing: knocks are honoured without it.
+    pub warnings: Vec<String>,
     /// The wall clock.
     pub clock: Clock,
     /// The transports, ports and devices at which knocks are awaited, for people.

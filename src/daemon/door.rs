@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::control::reply::Revoked;
 use crate::control::ring::Kind;
 use crate::engine::{Clock, Engine, Verdict};
-use crate::firewall::{Event, Firewall};
+use crate::firewall::{Event, Firewall, FirewallError};
 use crate::reason::Reason;
 
 /// All that a knock passes through behind the capture.
@@ -74,11 +74,14 @@ impl Door {
     pub(super) fn announce(&mut self) {
         let awaited = &self.awaited;
         match self.firewall.missing() {
-            Ok(missing) => match missing.first() {
+            Ok(missing) => match missing.iter().find(|missing| missing.refuses_knocks()) {
                 None if !self.store.is_open() => {}
                 None => {
                     self.ready = true;
                     log::info!(target: NOTICE, "ready: knocks are awaited at {awaited}");
+                    for missing in missing {
+                        log::warn!("{missing}; until then, what `revoke --kill` ends may be taken up again");
+                    }
                 }
                 Some(missing) => log::warn!("{missing}; knocks at {awaited} are refused until it is there"),
             },
@@ -198,7 +201,9 @@ impl Door {
             };
             self.report.note(kind, self.clock.unix, access, event.to_string());
         }
-        if !self.ready && self.firewall.missing().is_ok_and(|missing| missing.is_empty()) {
+        if !self.ready
+            && self.firewall.missing().is_ok_and(|missing| !missing.iter().any(FirewallError::refuses_knocks))
+        {
             self.announce();
         }
     }

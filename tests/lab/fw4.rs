@@ -64,6 +64,12 @@ impl Lab {
         self.nft(FW4);
     }
 
+    /// Starts the firewall without the lines that name this.
+    pub(crate) fn fw4_start_without(&self, name: &str) {
+        let lines = FW4.lines().filter(|line| !line.contains(name));
+        self.nft(&lines.map(|line| format!("{line}\n")).collect::<String>());
+    }
+
     /// Stops the firewall: the table goes, and every element with it.
     pub(crate) fn fw4_stop(&self) {
         self.run(Place::Router, "nft", &["delete", "table", "inet", "fw4"]);
