@@ -147,3 +147,7 @@ pub const TRANSLATED_PORTS_MAX: usize = 32;
 
 /// Open guarded ports that one examination names.
 pub const FINDINGS_MAX: usize = 64;
+
+/// Seconds for which an ended connection is kept from being taken up again: longer than the retransmissions and the
+/// keep-alive of a TCP stack last (two hours and a half), while a forgotten one does not stand in the way for ever.
+pub const CUT_TIME: u64 = 86_400;

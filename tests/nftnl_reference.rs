@@ -69,6 +69,17 @@ fn elements() -> Vec<Element> {
     };
     let mut elements = grant::elements(&grant).unwrap();
     elements.dedup_by_key(|element| element.set);
+    for (set, inside, client) in [(Set::Cut4, "10.0.0.2", "192.0.2.1"), (Set::Cut6, "2001:db8::2", "2001:db8::1")] {
+        elements.push(Element {
+            set,
+            port: Some("tcp/40000".parse().unwrap()),
+            destination: Some(client.parse().unwrap()),
+            first: inside.parse().unwrap(),
+            last: inside.parse().unwrap(),
+            source_port: NonZeroU16::new(22),
+            translation: None,
+        });
+    }
     elements
 }
 
@@ -105,28 +116,36 @@ fn the_standalone_table_is_the_same_bytes() {
     }
     let rule = APPEND | CREATE;
     for (base, branch, hook, sets) in [
-        ("input", "guard_input", ("filter", 1, 0), &Set::INPUT[..]),
-        ("forward", "guard_forward", ("filter", 2, 0), &Set::FORWARD),
-        ("prerouting", "dstnat", ("nat", 0, -100), &Set::DESTINATION_NAT),
-        ("postrouting", "srcnat", ("nat", 4, 100), &Set::SOURCE_NAT),
+        ("input", Some("guard_input"), ("filter", 1, 0), &Set::INPUT[..]),
+        ("forward", Some("guard_forward"), ("filter", 2, 0), &Set::FORWARD),
+        ("output", None, ("filter", 3, 0), &[]),
+        ("prerouting", Some("dstnat"), ("nat", 0, -100), &Set::DESTINATION_NAT),
+        ("postrouting", Some("srcnat"), ("nat", 4, 100), &Set::SOURCE_NAT),
     ] {
         let filter = hook.0 == "filter";
-        reference.chain(table, branch, None);
-        reference.rule(DEL_RULE, 0, table, branch, &[]);
-        if filter {
-            reference.rule(NEW_RULE, rule, table, branch, &known());
-        }
-        for (set, id) in ids().filter(|(set, _)| sets.contains(set)) {
-            reference.rule(NEW_RULE, rule, table, branch, &members(set, id));
-        }
-        if filter {
-            reference.rule(NEW_RULE, rule, table, branch, &reject(6, 22, 1, 0));
-            reference.rule(NEW_RULE, rule, table, branch, &reject(17, 1194, 2, 1));
+        if let Some(branch) = branch {
+            reference.chain(table, branch, None);
+            reference.rule(DEL_RULE, 0, table, branch, &[]);
+            if filter {
+                reference.rule(NEW_RULE, rule, table, branch, &known());
+            }
+            for (set, id) in ids().filter(|(set, _)| sets.contains(set)) {
+                reference.rule(NEW_RULE, rule, table, branch, &members(set, id));
+            }
+            if filter {
+                reference.rule(NEW_RULE, rule, table, branch, &reject(6, 22, 1, 0));
+                reference.rule(NEW_RULE, rule, table, branch, &reject(17, 1194, 2, 1));
+            }
         }
         reference.chain(table, base, Some(hook));
         reference.rule(DEL_RULE, 0, table, base, &[]);
+        for (set, id) in ids().filter(|(set, _)| set.is_cut() && ["forward", "output"].contains(&base)) {
+            reference.rule(NEW_RULE, rule, table, base, &members(set, id));
+        }
         let ack = if base == "postrouting" { ACK } else { 0 };
-        reference.rule(NEW_RULE, rule | ack, table, base, &jump(branch));
+        if let Some(branch) = branch {
+            reference.rule(NEW_RULE, rule | ack, table, base, &jump(branch));
+        }
     }
     same(standalone::batch(&guard, 1).finish().bytes(), &reference.finish());
 }

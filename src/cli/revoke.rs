@@ -54,9 +54,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let counted = |name, noun| count(usize::try_from(number(&revoked, name)).unwrap_or(usize::MAX), noun);
     let killed = if arguments.kill { format!(", ended: {}", counted("killed", "connection")) } else { String::new() };
     if revoked.get("resumable") == Some(&true.into()) {
-        complain(
-            "a session whose inside end speaks next may live on, because net.netfilter.nf_conntrack_tcp_loose is not 0",
-        );
+        let why = revoked.get("why").and_then(Value::as_str).unwrap_or_default();
+        complain(&format!("a session may go on, or be taken up again where its inside end speaks next: {why}"));
     }
     say(&format!("revoked: {}{killed}\n", counted("revoked", "set element")))
 }

@@ -35,6 +35,9 @@ fn rows(status: &Value) -> Vec<Vec<String>> {
     for why in list(status, "not_ready") {
         row("not ready", why.as_str().unwrap_or_default().to_owned());
     }
+    for warning in list(status, "warnings") {
+        row("warning", warning.as_str().unwrap_or_default().to_owned());
+    }
     row("knocks at", text(status, "awaited"));
     row("config", format!("{}, access stanzas: {}", text(status, "config"), number(status, "stanzas")));
     row("firewall", text(status, "firewall"));

@@ -78,6 +78,8 @@ pub struct Status {
     pub ready: bool,
     /// What stands against it.
     pub not_ready: Vec<String>,
+    /// What else is missing: knocks are honoured without it.
+    pub warnings: Vec<String>,
     /// The wall clock.
     pub clock: Clock,
     /// The transports, ports and devices at which knocks are awaited, for people.
@@ -247,9 +249,12 @@ pub struct Revoked {
     /// How many connections were ended, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub killed: Option<usize>,
-    /// Whether the kernel may take an ended TCP session up again where the inside end speaks next.
+    /// Whether some may go on, or be taken up again where the inside end speaks next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumable: Option<bool>,
+    /// Why, where they may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// A configuration that was taken over.

@@ -39,10 +39,10 @@ impl Daemon {
         let wall = wall();
         let door = &mut self.door;
         let why = door.engine.doubt(wall);
-        let mut not_ready = match door.firewall.missing() {
-            Ok(missing) => missing.iter().map(ToString::to_string).collect(),
-            Err(error) => vec![error.to_string()],
-        };
+        let missing = door.firewall.missing().unwrap_or_else(|error| vec![error]);
+        let (refusing, rest): (Vec<_>, Vec<_>) = missing.iter().partition(|missing| missing.refuses_knocks());
+        let mut not_ready: Vec<String> = refusing.iter().map(ToString::to_string).collect();
+        let warnings = rest.iter().map(ToString::to_string).collect();
         if !door.store.is_open() {
             not_ready.push("the journal in the run directory cannot be written".to_owned());
         }
@@ -61,6 +61,7 @@ impl Daemon {
             config: self.path.display().to_string(),
             ready: not_ready.is_empty(),
             not_ready,
+            warnings,
             clock: Clock { unix: wall.unix, set: why.is_none(), why },
             awaited: door.awaited.all(),
             devices,

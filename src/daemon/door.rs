@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::control::reply::Revoked;
 use crate::control::ring::Kind;
 use crate::engine::{Clock, Engine, Verdict};
-use crate::firewall::{Event, Firewall};
+use crate::firewall::{Event, Firewall, FirewallError};
 use crate::limits::CLOSINGS_MAX;
 use crate::reason::Reason;
 
@@ -112,13 +112,16 @@ impl Door {
     /// Says that knocks are awaited, or what they wait for.
     pub(super) fn announce(&mut self) {
         match self.firewall.missing() {
-            Ok(missing) => match missing.first() {
+            Ok(missing) => match missing.iter().find(|missing| missing.refuses_knocks()) {
                 None if !self.store.is_open() => {}
                 // What is waited for was said when a device turned out not to be there.
                 None => {
                     if let Some(awaited) = self.awaited.now() {
                         self.ready = true;
                         log::info!(target: NOTICE, "ready: knocks are awaited at {awaited}");
+                        for missing in missing {
+                            log::warn!("{missing}; until then, what `revoke --kill` ends may be taken up again");
+                        }
                     }
                 }
                 Some(missing) => {
@@ -131,7 +134,9 @@ impl Door {
 
     /// Says that knocks are awaited, if people do not know that and nothing is missing.
     fn announce_at_last(&mut self) {
-        if !self.ready && self.firewall.missing().is_ok_and(|missing| missing.is_empty()) {
+        if !self.ready
+            && self.firewall.missing().is_ok_and(|missing| !missing.iter().any(FirewallError::refuses_knocks))
+        {
             self.announce();
         }
     }
@@ -286,11 +291,14 @@ impl Door {
         let (revoked, killed) = ended.map_err(|error| error.to_string())?;
         let of = access.map(|access| format!(" of {access}")).unwrap_or_default();
         let for_whom = source.map(|source| format!(" for {source}")).unwrap_or_default();
-        let and = killed.map(|killed| format!(" and {killed} connections")).unwrap_or_default();
-        let line = format!("revoked on request: {revoked} set elements{of}{for_whom}{and}");
+        let and = killed.as_ref().map(|killed| format!(" and {} connections", killed.connections)).unwrap_or_default();
+        let why = killed.as_ref().and_then(|killed| killed.why.clone());
+        let but = why.as_ref().map(|why| format!("; some may go on: {why}")).unwrap_or_default();
+        let line = format!("revoked on request: {revoked} set elements{of}{for_whom}{and}{but}");
         log::info!("{line}");
         self.report.note(Kind::Revoke, self.clock.unix, access.map(str::to_owned), line);
-        Ok(Revoked { revoked, killed, resumable: killed.map(|_| picks_up()) })
+        let resumable = killed.as_ref().map(|killed| killed.why.is_some());
+        Ok(Revoked { revoked, killed: killed.map(|killed| killed.connections), resumable, why })
     }
 
     /// Keeps up with what others do to the ruleset; `readable` tells that somebody did something. A grant reads
@@ -317,10 +325,4 @@ impl Door {
         }
         self.announce_at_last();
     }
-}
-
-/// Whether conntrack takes a TCP session that it does not know for one that began with the packet it sees.
-fn picks_up() -> bool {
-    let loose = std::fs::read("/proc/sys/net/netfilter/nf_conntrack_tcp_loose");
-    !loose.is_ok_and(|value| value.trim_ascii() == b"0")
 }

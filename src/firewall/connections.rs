@@ -1,22 +1,26 @@
 //! The kernel's tracked connections: which of them came in by an element, and their end.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
 use super::element::{Element, Translation};
 use super::error::FirewallError;
 use super::numbers::{DUMP, V4, V6, conntrack};
+use super::revoke::Ended;
 use super::sets::Set;
 use super::socket::{Requests, failed};
 use super::wire::Attributes;
-use crate::net::Proto;
+use crate::net::{Port, Proto};
 
 /// Connections that are remembered while the table is read, to be ended then.
 const PASS: usize = 4_096;
-/// How often the table is read: far more connections than it usually holds.
-const PASSES_MAX: usize = 64;
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const ICMP6: u8 = 58;
 
 /// Asks whether connections can be ended at all.
 pub(super) fn probe(requests: &mut Requests) -> Result<(), FirewallError> {
@@ -29,37 +33,65 @@ pub(super) fn probe(requests: &mut Requests) -> Result<(), FirewallError> {
     }
 }
 
-/// Ends the connections that these elements let in, and says how many.
-pub(super) fn kill(requests: &mut Requests, elements: &[Element]) -> Result<usize, FirewallError> {
-    let failed = failed("end the connections of what was revoked");
-    let doors = Doors::new(elements);
-    let mut killed = 0;
-    for (family, v6) in [(V4, false), (V6, true)] {
-        if !elements.iter().any(|element| element.set.is_v6() == v6) {
-            continue;
+/// Reads the connections of a family that these doors let in, up to some number of them.
+pub(super) fn find(requests: &mut Requests, doors: &Doors<'_>, v6: bool) -> Result<Vec<Doomed>, FirewallError> {
+    let mut doomed = Vec::new();
+    let pick = |_, attributes: Attributes<'_>| {
+        if doomed.len() < PASS {
+            doomed.extend(Doomed::read(attributes, doors));
         }
-        for _ in 0..PASSES_MAX {
-            let mut doomed = Vec::new();
-            let pick = |_, attributes: Attributes<'_>| {
-                if doomed.len() < PASS && Connection::read(attributes).is_some_and(|found| doors.let_in(&found)) {
-                    doomed.extend(Name::read(attributes));
-                }
-            };
-            requests.exchange(conntrack::GET, DUMP, family, |_| (), pick).map_err(&failed)?;
-            for name in &doomed {
-                match name.delete(requests, family) {
-                    Ok(()) => killed += 1,
-                    // It has ended by itself, or another one took its place.
-                    Err(Errno::NOENT) => {}
-                    Err(errno) => return Err(failed(errno)),
-                }
-            }
-            if doomed.len() < PASS {
-                break;
-            }
+    };
+    let family = if v6 { V6 } else { V4 };
+    requests.exchange(conntrack::GET, DUMP, family, |_| (), pick).map_err(failed("read the connections"))?;
+    Ok(doomed)
+}
+
+/// A connection that is to be ended.
+pub(super) struct Doomed {
+    name: Name,
+    connection: Connection,
+    /// The stanza of the grant that let it in.
+    pub(super) access: Arc<str>,
+}
+
+impl Doomed {
+    fn read(attributes: Attributes<'_>, doors: &Doors<'_>) -> Option<Self> {
+        let connection = Connection::read(attributes)?;
+        let access = Arc::clone(&doors.letting_in(&connection)?.access);
+        Some(Self { name: Name::read(attributes)?, connection, access })
+    }
+
+    /// The element that matches what its inside end sends; `None` where there can be none, or need be none.
+    pub(super) fn cut(&self) -> Option<Element> {
+        self.connection.cut().filter(|_| self.resumable(true))
+    }
+
+    /// Whether a packet of its inside end would begin it anew; `loose` tells whether a TCP session may begin with any.
+    pub(super) fn resumable(&self, loose: bool) -> bool {
+        self.connection.resumable(loose)
+    }
+
+    /// Ends it.
+    pub(super) fn end(&self, requests: &mut Requests) -> Result<Fate, FirewallError> {
+        let family = if self.connection.source.is_ipv6() { V6 } else { V4 };
+        match self.name.delete(requests, family) {
+            Ok(()) => Ok(Fate::Ended),
+            Err(Errno::NOENT) => Ok(Fate::Gone),
+            Err(Errno::BUSY) => Ok(Fate::Offloaded),
+            Err(errno) => Err(failed("end the connections of what was revoked")(errno)),
         }
     }
-    Ok(killed)
+}
+
+/// What came of the end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// We ended it.
+    Ended,
+    /// It had ended by itself, or another one took its place.
+    Gone,
+    /// Its flow is offloaded, and the kernel, older than Linux 6.4, gives it to nobody.
+    Offloaded,
 }
 
 /// By what the kernel finds a connection again, as it wrote that itself.
@@ -101,6 +133,8 @@ struct Connection {
     target: IpAddr,
     /// From which port.
     port: u16,
+    /// Where to: who began it, or this router where its source is translated.
+    answered: SocketAddr,
 }
 
 impl Connection {
@@ -112,20 +146,45 @@ impl Connection {
             value.first_chunk().copied().map(u16::from_be_bytes)
         };
         Some(Self {
-            source: source(original)?,
+            source: address(original, conntrack::V4_SOURCE, conntrack::V6_SOURCE)?,
             protocol: *original.nest(conntrack::PROTOCOL)?.get(conntrack::PROTOCOL_NUMBER)?.first()?,
             outside: number(original, conntrack::DESTINATION_PORT).unwrap_or(0),
-            target: source(reply)?,
+            target: address(reply, conntrack::V4_SOURCE, conntrack::V6_SOURCE)?,
             port: number(reply, conntrack::SOURCE_PORT).unwrap_or(0),
+            answered: SocketAddr::new(
+                address(reply, conntrack::V4_DESTINATION, conntrack::V6_DESTINATION)?,
+                number(reply, conntrack::DESTINATION_PORT).unwrap_or(0),
+            ),
         })
+    }
+
+    /// What its inside end sends; `None` where the packets have no ports that a rule could compare.
+    fn cut(&self) -> Option<Element> {
+        let proto = [Proto::Tcp, Proto::Udp].into_iter().find(|proto| proto.number() == self.protocol)?;
+        Some(Element {
+            set: if self.target.is_ipv6() { Set::Cut6 } else { Set::Cut4 },
+            port: Some(Port { proto, number: NonZeroU16::new(self.answered.port())? }),
+            destination: Some(self.answered.ip()),
+            first: self.target,
+            last: self.target,
+            source_port: Some(NonZeroU16::new(self.port)?),
+            translation: None,
+        })
+    }
+
+    /// Whether a packet of the inside end would begin it anew. It is not so where that packet goes to the router, which
+    /// knows nobody any more to whom it should be passed on, and of ICMP, of which no answer begins anything.
+    fn resumable(&self, loose: bool) -> bool {
+        self.answered.ip() == self.source
+            && match self.protocol {
+                ICMP | ICMP6 => false,
+                TCP => loose,
+                _ => true,
+            }
     }
 
     /// Whether the element let it in. It is the translated connection that the filters see.
     fn came_by(&self, element: &Element) -> bool {
-        let protocol = |proto| match proto {
-            Proto::Tcp => 6,
-            Proto::Udp => 17,
-        };
         let seen = if element.set == Set::Dnat4 { self.outside } else { self.port };
         let leads = match element.translation {
             Some(Translation::Destination(to)) => self.target == *to.ip() && self.port == to.port(),
@@ -134,42 +193,41 @@ impl Connection {
         leads
             && (element.first..=element.last).contains(&self.source)
             && element.destination.is_none_or(|destination| destination == self.target)
-            && element.port.is_none_or(|port| protocol(port.proto) == self.protocol && port.number.get() == seen)
+            && element.port.is_none_or(|port| port.proto.number() == self.protocol && port.number.get() == seen)
     }
 }
 
-/// The source address of a tuple.
-fn source(tuple: Attributes<'_>) -> Option<IpAddr> {
+/// An address of a tuple, by its numbers in the two families.
+fn address(tuple: Attributes<'_>, v4: u16, v6: u16) -> Option<IpAddr> {
     let addresses = tuple.nest(conntrack::ADDRESSES)?;
-    if let Some(v4) = addresses.get(conntrack::V4_SOURCE) {
+    if let Some(v4) = addresses.get(v4) {
         return Some(Ipv4Addr::from(<[u8; 4]>::try_from(v4).ok()?).into());
     }
-    Some(Ipv6Addr::from(<[u8; 16]>::try_from(addresses.get(conntrack::V6_SOURCE)?).ok()?).into())
+    Some(Ipv6Addr::from(<[u8; 16]>::try_from(addresses.get(v6)?).ok()?).into())
 }
 
 /// Elements by their source, because there may be as many of them as connections.
-struct Doors<'a> {
-    single: BTreeMap<IpAddr, Vec<&'a Element>>,
-    ranges: Vec<&'a Element>,
+pub(super) struct Doors<'a> {
+    single: BTreeMap<IpAddr, Vec<&'a Ended>>,
+    ranges: Vec<&'a Ended>,
 }
 
 impl<'a> Doors<'a> {
-    fn new(elements: &'a [Element]) -> Self {
+    pub(super) fn new(ended: &'a [Ended]) -> Self {
         let mut doors = Self { single: BTreeMap::new(), ranges: Vec::new() };
-        for element in elements {
-            if element.first == element.last {
-                doors.single.entry(element.first).or_default().push(element);
+        for door in ended {
+            if door.element.first == door.element.last {
+                doors.single.entry(door.element.first).or_default().push(door);
             } else {
-                doors.ranges.push(element);
+                doors.ranges.push(door);
             }
         }
         doors
     }
 
-    fn let_in(&self, connection: &Connection) -> bool {
-        let mut single = self.single.get(&connection.source).into_iter().flatten();
-        single.any(|element| connection.came_by(element))
-            || self.ranges.iter().any(|element| connection.came_by(element))
+    fn letting_in(&self, connection: &Connection) -> Option<&'a Ended> {
+        let single = self.single.get(&connection.source).into_iter().flatten();
+        single.chain(&self.ranges).copied().find(|door| connection.came_by(&door.element))
     }
 }
 
@@ -186,18 +244,23 @@ mod tests {
             destination: destination.map(|to| to.parse().unwrap()),
             first: first.parse().unwrap(),
             last: last.parse().unwrap(),
+            source_port: None,
             translation: None,
         }
     }
 
     fn connection(source: &str, protocol: u8, outside: u16, target: &str, port: u16) -> Connection {
-        Connection { source: source.parse().unwrap(), protocol, outside, target: target.parse().unwrap(), port }
+        let source = source.parse().unwrap();
+        let answered = SocketAddr::new(source, 40_000);
+        Connection { source, protocol, outside, target: target.parse().unwrap(), port, answered }
     }
 
-    fn tuple(writer: &mut Writer, kind: u16, source: &[u8], ports: [u16; 2]) {
+    fn tuple(writer: &mut Writer, kind: u16, source: [u8; 4], destination: [u8; 4], ports: [u16; 2]) {
         writer.nest(kind, |writer| {
-            let address = if source.len() == 4 { conntrack::V4_SOURCE } else { conntrack::V6_SOURCE };
-            writer.nest(conntrack::ADDRESSES, |writer| writer.attribute(address, source));
+            writer.nest(conntrack::ADDRESSES, |writer| {
+                writer.attribute(conntrack::V4_SOURCE, &source);
+                writer.attribute(conntrack::V4_DESTINATION, &destination);
+            });
             writer.nest(conntrack::PROTOCOL, |writer| {
                 writer.attribute(conntrack::PROTOCOL_NUMBER, &[6]);
                 writer.attribute(conntrack::SOURCE_PORT, &ports[0].to_be_bytes());
@@ -209,9 +272,9 @@ mod tests {
     #[test]
     fn a_connection_is_read_and_every_cut_is_none() {
         let mut writer = Writer::default();
-        tuple(&mut writer, conntrack::ORIGINAL, &[192, 0, 2, 1], [40_000, 2222]);
+        tuple(&mut writer, conntrack::ORIGINAL, [192, 0, 2, 1], [198, 51, 100, 1], [40_000, 2222]);
         let half = writer.bytes().len();
-        tuple(&mut writer, conntrack::REPLY, &[10, 0, 0, 2], [22, 40_000]);
+        tuple(&mut writer, conntrack::REPLY, [10, 0, 0, 2], [192, 0, 2, 1], [22, 40_000]);
         let read = |bytes| Connection::read(Attributes(bytes));
         assert_eq!(read(writer.bytes()), Some(connection("192.0.2.1", 6, 2222, "10.0.0.2", 22)));
         for cut in 0..writer.bytes().len() {
@@ -242,10 +305,29 @@ mod tests {
             (Element { translation: to("10.0.0.2:22"), ..dnat }, &[inside]),
             (Element { translation: to("10.0.0.3:22"), ..dnat }, &[]),
         ] {
-            let elements = [element];
-            let doors = Doors::new(&elements);
-            let found: Vec<_> = all.into_iter().filter(|connection| doors.let_in(connection)).collect();
+            let ended = [Ended { element, access: "alice".into() }];
+            let doors = Doors::new(&ended);
+            let found: Vec<_> = all.into_iter().filter(|connection| doors.letting_in(connection).is_some()).collect();
             assert_eq!(found, expected, "{element}");
         }
+    }
+
+    #[test]
+    fn what_the_inside_end_sends_is_cut_where_it_can_be_taken_up() {
+        let cut = |connection: Connection| connection.cut().map(|element| (element.set, element.to_string()));
+        let tcp = connection("192.0.2.1", 6, 2222, "10.0.0.2", 22);
+        let said = "the cut from port 22 of 10.0.0.2 to 192.0.2.1 tcp/40000".to_owned();
+        assert_eq!(cut(tcp), Some((Set::Cut4, said)));
+        let udp6 = connection("2001:db8::1", 17, 53, "2001:db8::2", 53);
+        let said = "the cut from port 53 of 2001:db8::2 to 2001:db8::1 udp/40000".to_owned();
+        assert_eq!(cut(udp6), Some((Set::Cut6, said)));
+        let sctp = Connection { protocol: 132, ..tcp };
+        let ping = Connection { protocol: 1, ..tcp };
+        let nowhere = Connection { answered: SocketAddr::new(tcp.source, 0), ..udp6 };
+        assert_eq!([sctp, ping, nowhere].map(cut), [None, None, None]);
+        let masqueraded = Connection { answered: "10.0.0.1:40000".parse().unwrap(), ..tcp };
+        let all = [tcp, udp6, sctp, ping, masqueraded];
+        assert_eq!(all.map(|connection| connection.resumable(true)), [true, true, true, false, false]);
+        assert_eq!(all.map(|connection| connection.resumable(false)), [false, true, true, false, false]);
     }
 }

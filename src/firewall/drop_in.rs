@@ -14,6 +14,13 @@ pub fn accepting(sets: &[Set]) -> String {
     sets.iter().map(|set| format!("{} counter accept comment \"spa-knockd\"\n", set.lookup())).collect()
 }
 
+/// The rules of a filter chain that drop what is in these sets, one a line.
+#[must_use]
+pub fn cutting(sets: &[Set]) -> String {
+    let rule = |set: &Set| format!("ct state invalid,new {} counter drop comment \"spa-knockd\"\n", set.lookup());
+    sets.iter().map(rule).collect()
+}
+
 /// The rules of a nat chain that translate what is in these sets, one a line.
 #[must_use]
 pub fn translating(sets: &[Set]) -> String {
@@ -37,6 +44,8 @@ mod tests {
         assert_eq!(file!("table-pre"), declarations());
         assert_eq!(file!("chain-pre/input_wan"), accepting(&Set::INPUT));
         assert_eq!(file!("chain-pre/forward_wan"), accepting(&Set::FORWARD));
+        assert_eq!(file!("chain-pre/forward"), cutting(&Set::CUTS));
+        assert_eq!(file!("chain-pre/output"), cutting(&Set::CUTS));
         assert_eq!(file!("chain-pre/dstnat"), translating(&Set::DESTINATION_NAT));
         assert_eq!(file!("chain-pre/srcnat"), translating(&Set::SOURCE_NAT));
     }

@@ -10,14 +10,15 @@ use super::sets::Set;
 use crate::access::Opening;
 use crate::net::Port;
 
-/// One element of one set or map: who may reach what, and how it is translated.
+/// One element of one set or map: who may reach what, and how it is translated; or which ended connection stays ended.
 ///
 /// The order of the fields matters: elements of one key are neighbours, and the one without data comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Element {
     /// The set that holds it.
     pub set: Set,
-    /// The port that it opens or translates; `None` in the sets of all protocols and ports.
+    /// The port that it opens or translates; `None` in the sets of all protocols and ports. In the sets of ended
+    /// connections, the client's port.
     pub port: Option<Port>,
     /// The only destination, in the sets that have one.
     pub destination: Option<IpAddr>,
@@ -25,6 +26,8 @@ pub struct Element {
     pub first: IpAddr,
     /// The last source that may come in; the first one again outside the sets of ranges.
     pub last: IpAddr,
+    /// The inside end's port, in the sets of ended connections.
+    pub source_port: Option<NonZeroU16>,
     /// The data, in the maps.
     pub translation: Option<Translation>,
 }
@@ -66,6 +69,7 @@ impl Element {
             destination: opening.destination,
             first: source.address(),
             last: source.last(),
+            source_port: None,
             translation: None,
         })
     }
@@ -90,6 +94,9 @@ impl Element {
         }
         if let Some(port) = self.port {
             key.push_proto(port.proto);
+            if let Some(number) = self.source_port {
+                key.push_port(number.get());
+            }
             key.push_port(port.number.get());
         }
         key
@@ -129,8 +136,8 @@ impl Element {
             None => said.source,
         };
         let translation = if set.is_map() { Some(Translation::read(set, data?)?) } else { None };
-        let Said { source: first, destination, port } = said;
-        Some(Self { set, port, destination, first, last, translation })
+        let Said { source: first, destination, source_port, port } = said;
+        Some(Self { set, port, destination, first, last, source_port, translation })
     }
 }
 
@@ -150,6 +157,9 @@ impl Translation {
 
 impl fmt::Display for Element {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(number) = self.source_port {
+            write!(f, "the cut from port {number} of ")?;
+        }
         write!(f, "{}", self.first)?;
         if self.last != self.first {
             write!(f, "-{}", self.last)?;
@@ -175,6 +185,7 @@ impl fmt::Display for Element {
 struct Said {
     source: IpAddr,
     destination: Option<IpAddr>,
+    source_port: Option<NonZeroU16>,
     port: Option<Port>,
 }
 
@@ -183,13 +194,14 @@ impl Said {
         let mut fields = Fields(key);
         let source = fields.address(set.is_v6())?;
         let destination = if set.has_destination() { Some(fields.address(set.is_v6())?) } else { None };
-        let port = if set.has_port() {
-            Some(Port { proto: fields.proto()?, number: NonZeroU16::new(fields.port()?)? })
-        } else {
-            None
+        let proto = if set.has_port() { Some(fields.proto()?) } else { None };
+        let source_port = if set.is_cut() { Some(NonZeroU16::new(fields.port()?)?) } else { None };
+        let port = match proto {
+            Some(proto) => Some(Port { proto, number: NonZeroU16::new(fields.port()?)? }),
+            None => None,
         };
         fields.end()?;
-        Some(Self { source, destination, port })
+        Some(Self { source, destination, source_port, port })
     }
 }
 
@@ -221,6 +233,29 @@ mod tests {
             assert_eq!(u32::try_from(key.bytes().len()), Ok(set.key_length()));
             let read = Element::from_kernel(set, key.bytes(), end.as_ref().map(Key::bytes), None);
             assert_eq!(read, Some(element));
+            for cut in 0..key.bytes().len() {
+                assert_eq!(Element::from_kernel(set, &key.bytes()[..cut], None, None), None);
+            }
+        }
+    }
+
+    #[test]
+    fn an_ended_connection_comes_back_from_its_key_and_from_no_part_of_it() {
+        for (set, inside, client) in [(Set::Cut4, "10.0.0.2", "192.0.2.1"), (Set::Cut6, "2001:db8::2", "2001:db8::1")] {
+            let first = inside.parse().unwrap();
+            let element = Element {
+                set,
+                port: Some("tcp/40000".parse().unwrap()),
+                destination: Some(client.parse().unwrap()),
+                first,
+                last: first,
+                source_port: NonZeroU16::new(22),
+                translation: None,
+            };
+            assert_eq!(element.to_string(), format!("the cut from port 22 of {inside} to {client} tcp/40000"));
+            let key = element.key();
+            assert_eq!(key.bytes()[key.bytes().len() - 12..], [6, 0, 0, 0, 0, 22, 0, 0, 0x9c, 0x40, 0, 0]);
+            assert_eq!(Element::from_kernel(set, key.bytes(), None, None), Some(element));
             for cut in 0..key.bytes().len() {
                 assert_eq!(Element::from_kernel(set, &key.bytes()[..cut], None, None), None);
             }

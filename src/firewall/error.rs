@@ -53,6 +53,12 @@ impl FirewallError {
         }
     }
 
+    /// Whether knocks are refused for it. Without a set of ended connections they are honoured all the same.
+    #[must_use]
+    pub fn refuses_knocks(&self) -> bool {
+        !matches!(self, Self::Missing { set: Some(set), .. } if set.is_cut())
+    }
+
     /// The error of an errno that means the same whatever was done.
     pub(super) fn kernel(doing: &'static str, errno: Errno) -> Self {
         if errno == Errno::PERM || errno == Errno::ACCESS { Self::Denied } else { Self::Kernel { doing, errno } }
@@ -110,6 +116,8 @@ mod tests {
         assert!(missing.to_string().contains("spa_in4_v1 is missing in table inet fw4"));
         assert!(missing.to_string().contains("fw4 restart"));
         assert_eq!(missing.reason(), Reason::FirewallMissing);
+        assert!(missing.refuses_knocks());
+        assert!(!FirewallError::Missing { table: super::super::FW4_TABLE, set: Some(Set::Cut6) }.refuses_knocks());
         assert_eq!(FirewallError::kernel("x", Errno::PERM), FirewallError::Denied);
         let none = FirewallError::Connections(Errno::OPNOTSUPP);
         assert!(none.to_string().contains("kmod-nf-conntrack-netlink. Nothing was revoked"), "{none}");

@@ -9,6 +9,8 @@ use crate::net::{Port, Proto};
 
 /// The verdict accept, `NF_ACCEPT`.
 pub(super) const ACCEPT: u32 = 1;
+/// The verdict drop, `NF_DROP`.
+const DROP: u32 = 0;
 /// The verdict jump, `NFT_JUMP` (-3).
 const JUMP: u32 = u32::MAX - 2;
 /// Bytes of an interface name, `IFNAMSIZ`.
@@ -29,6 +31,8 @@ const CT_KEY: u16 = 2;
 const CT_STATE: u32 = 0;
 /// Established and related, as the kernel's register has them: in the byte order of the CPU.
 const CT_KNOWN: u32 = 2 | 4;
+/// Invalid and new, in the same way.
+const CT_UNKNOWN: u32 = 1 | 8;
 
 const FIB_DESTINATION: u16 = 1;
 const FIB_RESULT: u16 = 2;
@@ -127,6 +131,12 @@ pub(super) fn jump_from(writer: &mut Writer, interface: &str, chain: &str) {
 
 /// `ct state established,related accept`
 pub(super) fn accept_known(writer: &mut Writer) {
+    match_state(writer, CT_KNOWN);
+    verdict(writer, ACCEPT, None);
+}
+
+/// `ct state STATES`
+fn match_state(writer: &mut Writer, states: u32) {
     expression(writer, "ct", |writer| {
         writer.u32(CT_KEY, CT_STATE);
         writer.u32(CT_DESTINATION, 1);
@@ -135,17 +145,19 @@ pub(super) fn accept_known(writer: &mut Writer) {
         writer.u32(1, 1);
         writer.u32(2, 1);
         writer.u32(3, 4);
-        writer.nest(4, |writer| writer.attribute(VALUE, &CT_KNOWN.to_ne_bytes()));
+        writer.nest(4, |writer| writer.attribute(VALUE, &states.to_ne_bytes()));
         writer.nest(5, |writer| writer.attribute(VALUE, &[0; 4]));
     });
     compare(writer, NOT_EQUAL, &[0; 4]);
-    verdict(writer, ACCEPT, None);
 }
 
 /// The rule that [`Set::rule`] spells: it looks the packet up and does what the set is for.
 pub(super) fn rule(writer: &mut Writer, set: Set, id: u32) {
     if set == Set::Dnat4 {
         fib_local(writer);
+    }
+    if set.is_cut() {
+        match_state(writer, CT_UNKNOWN);
     }
     load_key(writer, set);
     expression(writer, "lookup", |writer| {
@@ -160,6 +172,7 @@ pub(super) fn rule(writer: &mut Writer, set: Set, id: u32) {
         Set::Dnat4 => translate(writer, NAT_DESTINATION, Some(register(4))),
         Set::Snat4 => translate(writer, NAT_SOURCE, None),
         Set::Masq4 => expression(writer, "masq", |_| ()),
+        Set::Cut4 | Set::Cut6 => verdict(writer, DROP, None),
         _ => verdict(writer, ACCEPT, None),
     }
 }
@@ -174,7 +187,7 @@ fn fib_local(writer: &mut Writer) {
     compare(writer, EQUAL, &LOCAL.to_ne_bytes());
 }
 
-/// `ip saddr . ip daddr . meta l4proto . th dport`, as far as the set's key has them.
+/// `ip saddr . ip daddr . meta l4proto . th sport . th dport`, as far as the set's key has them.
 fn load_key(writer: &mut Writer, set: Set) {
     /// Where the kernel's number of the family and a header's source, destination and their length are.
     const V4: (u8, u32, u32, u32) = (IPV4, 12, 16, 4);
@@ -190,7 +203,12 @@ fn load_key(writer: &mut Writer, set: Set) {
     }
     if set.has_port() {
         meta(writer, META_L4PROTO, register(offset));
-        payload(writer, TRANSPORT_HEADER, 2, 2, register(offset + 4));
+        offset += 4;
+        if set.is_cut() {
+            payload(writer, TRANSPORT_HEADER, 0, 2, register(offset));
+            offset += 4;
+        }
+        payload(writer, TRANSPORT_HEADER, 2, 2, register(offset));
     }
 }
 

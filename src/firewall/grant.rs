@@ -42,6 +42,7 @@ fn push_forward(forward: &Forward, elements: &mut Vec<Element>) -> Result<(), Fi
         destination: Some(to.ip()),
         first: source,
         last: source,
+        source_port: None,
         translation: None,
     };
     elements.push(if forward.all {

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::net::Proto;
 
-/// The longest key: two IPv6 addresses, a protocol and a port, each in whole words.
-const KEY_MAX: usize = 40;
+/// The longest key: two IPv6 addresses, a protocol and two ports, each in whole words.
+const KEY_MAX: usize = 44;
 
 /// The bytes of a key, or of an element's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

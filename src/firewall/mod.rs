@@ -7,6 +7,7 @@
 
 pub mod batch;
 mod connections;
+mod cut;
 pub mod drop_in;
 pub mod element;
 mod error;
@@ -34,6 +35,7 @@ use rustix::io::Errno;
 use crate::access::Grant;
 use crate::config::FirewallMode;
 
+pub use self::cut::Killed;
 pub use self::element::{Element, Translation};
 pub use self::error::FirewallError;
 pub use self::sets::Set;
@@ -144,19 +146,25 @@ impl Firewall {
         let life = Life { expiry: now + Duration::from_secs(grant.timeout.into()), access: Arc::clone(&grant.access) };
         // What others changed before this grant must not be taken for a change after it.
         self.drain(now);
-        let Err(refusal) = self.try_grant(&elements, &life, now) else {
+        let lives = || elements.iter().map(|element| (element, &life));
+        let Err(refusal) = self.try_live(lives(), now) else {
             return Ok(());
         };
         if !self.mend(refusal, now) {
             return Err(self.explain(refusal));
         }
-        self.try_grant(&elements, &life, now).map_err(|refusal| self.explain(refusal))
+        self.try_live(lives(), now).map_err(|refusal| self.explain(refusal))
     }
 
-    fn try_grant(&mut self, elements: &[Element], life: &Life, now: Duration) -> Result<(), Refusal> {
+    /// Makes elements live until their time, all of them in one transaction, or none.
+    fn try_live<'a>(
+        &mut self,
+        lives: impl Iterator<Item = (&'a Element, &'a Life)>,
+        now: Duration,
+    ) -> Result<(), Refusal> {
         let mut batch = Batch::new(self.table(), self.requests.sequence());
         let mut undo = Undo::default();
-        for element in elements {
+        for (element, life) in lives {
             self.living.stage(element, life, now, &mut batch, &mut undo);
         }
         let result = self.requests.commit(batch);
@@ -201,7 +209,7 @@ impl Firewall {
     ///
     /// An element to which somebody gave no timeout has [`Duration::MAX`] left.
     pub fn living(&self, now: Duration) -> impl Iterator<Item = LivingGrant<'_>> {
-        self.living.iter().filter_map(move |(element, life)| {
+        self.living.iter().filter(|(element, _)| !element.set.is_cut()).filter_map(move |(element, life)| {
             Some(LivingGrant { element, access: &life.access, remaining: life.remaining(now)? })
         })
     }

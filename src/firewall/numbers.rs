@@ -49,6 +49,8 @@ pub(super) mod conntrack {
     pub(crate) const PROTOCOL: u16 = 2;
     pub(crate) const V4_SOURCE: u16 = 1;
     pub(crate) const V6_SOURCE: u16 = 3;
+    pub(crate) const V4_DESTINATION: u16 = 2;
+    pub(crate) const V6_DESTINATION: u16 = 4;
     pub(crate) const PROTOCOL_NUMBER: u16 = 1;
     pub(crate) const SOURCE_PORT: u16 = 2;
     pub(crate) const DESTINATION_PORT: u16 = 3;

@@ -1,18 +1,26 @@
 //! The end of living grants by the owner's word.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 
 use super::Firewall;
 use super::batch::Batch;
-use super::connections;
 use super::element::Element;
 use super::error::FirewallError;
 use super::living::Life;
 use super::socket::Refusal;
 use super::sync::CHUNK;
+
+/// A grant that was ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) element: Element,
+    /// The stanza that had granted it.
+    pub(super) access: Arc<str>,
+}
 
 impl Firewall {
     /// Deletes the living elements of a stanza, of a source, or of a source in a stanza; all of them without either.
@@ -32,45 +40,30 @@ impl Firewall {
         Ok(self.end(access, source, now)?.len())
     }
 
-    /// As [`Firewall::revoke`], and then ends the tracked connections that the deleted elements let in, offloaded ones
-    /// too. How many elements and how many connections ended.
-    ///
-    /// # Errors
-    /// [`FirewallError::Connections`] where the kernel cannot end connections: nothing was revoked then. As
-    /// [`Firewall::revoke`]; and why connections could not be ended although the elements are deleted.
-    pub fn revoke_and_kill(
-        &mut self,
-        access: Option<&str>,
-        source: Option<IpAddr>,
-        now: Duration,
-    ) -> Result<(usize, usize), FirewallError> {
-        connections::probe(&mut self.requests)?;
-        let elements = self.end(access, source, now)?;
-        let killed = connections::kill(&mut self.requests, &elements)?;
-        Ok((elements.len(), killed))
-    }
-
     /// Deletes living elements, and says which.
-    fn end(
+    pub(super) fn end(
         &mut self,
         access: Option<&str>,
         source: Option<IpAddr>,
         now: Duration,
-    ) -> Result<Vec<Element>, FirewallError> {
+    ) -> Result<Vec<Ended>, FirewallError> {
         self.drain(now);
         // Somebody may have put elements of his own into our sets.
         self.adopt(now)?;
         let wanted = |element: &Element, life: &Life| {
-            life.expiry > now
+            !element.set.is_cut()
+                && life.expiry > now
                 && access.is_none_or(|access| *life.access == *access)
                 && source.is_none_or(|source| (element.first..=element.last).contains(&source))
         };
-        let elements: Vec<Element> =
-            self.living.iter().filter(|(element, life)| wanted(element, life)).map(|(element, _)| *element).collect();
+        let wanted = self.living.iter().filter(|(element, life)| wanted(element, life));
+        let ended: Vec<Ended> =
+            wanted.map(|(element, life)| Ended { element: *element, access: Arc::clone(&life.access) }).collect();
+        let elements: Vec<Element> = ended.iter().map(|ended| ended.element).collect();
         for chunk in elements.chunks(CHUNK) {
             self.delete(chunk)?;
         }
-        Ok(elements)
+        Ok(ended)
     }
 
     /// Deletes these elements, and forgets those that are gone.

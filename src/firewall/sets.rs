@@ -32,6 +32,10 @@ pub enum Set {
     Snat4,
     /// IPv4 source and destination, protocol, port: the source becomes the device's address.
     Masq4,
+    /// IPv4 source and destination, protocol, source port, port: what an ended connection's inside end sends.
+    Cut4,
+    /// IPv6 source and destination, protocol, source port, port: what an ended connection's inside end sends.
+    Cut6,
 }
 
 /// The numbers of nft's data types, which its set declarations name.
@@ -46,7 +50,7 @@ mod datatype {
 
 impl Set {
     /// Every set, in the order in which they are declared and looked up.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::In4,
         Self::In6,
         Self::To4,
@@ -58,6 +62,8 @@ impl Set {
         Self::Dnat4,
         Self::Snat4,
         Self::Masq4,
+        Self::Cut4,
+        Self::Cut6,
     ];
 
     /// The sets that are looked up for what comes to the router itself.
@@ -71,6 +77,10 @@ impl Set {
 
     /// The sets that are looked up after routing, for the first packet of a connection; the first match decides.
     pub const SOURCE_NAT: [Self; 2] = [Self::Snat4, Self::Masq4];
+
+    /// The sets that are looked up for what leaves the router or is forwarded, before anything is accepted: they hold
+    /// no grants, but the ended connections that must not be taken up again.
+    pub const CUTS: [Self; 2] = [Self::Cut4, Self::Cut6];
 
     /// The name in the table.
     #[must_use]
@@ -87,6 +97,8 @@ impl Set {
             Self::Dnat4 => "spa_dnat4_v1",
             Self::Snat4 => "spa_snat4_v1",
             Self::Masq4 => "spa_masq4_v1",
+            Self::Cut4 => "spa_cut4_v1",
+            Self::Cut6 => "spa_cut6_v1",
         }
     }
 
@@ -99,13 +111,19 @@ impl Set {
     /// Whether the addresses are IPv6.
     #[must_use]
     pub fn is_v6(self) -> bool {
-        matches!(self, Self::In6 | Self::To6 | Self::Net6 | Self::All6)
+        matches!(self, Self::In6 | Self::To6 | Self::Net6 | Self::All6 | Self::Cut6)
     }
 
     /// Whether the key has a destination.
     #[must_use]
     pub fn has_destination(self) -> bool {
-        matches!(self, Self::To4 | Self::To6 | Self::All4 | Self::All6 | Self::Snat4 | Self::Masq4)
+        matches!(self, Self::To4 | Self::To6 | Self::All4 | Self::All6 | Self::Snat4 | Self::Masq4) || self.is_cut()
+    }
+
+    /// Whether its elements are ended connections rather than grants.
+    #[must_use]
+    pub fn is_cut(self) -> bool {
+        matches!(self, Self::Cut4 | Self::Cut6)
     }
 
     /// Whether the key has a protocol and a port.
@@ -148,6 +166,8 @@ impl Set {
             Self::To6 => &[16, 16, 1, 2],
             Self::All4 => &[4, 4],
             Self::All6 => &[16, 16],
+            Self::Cut4 => &[4, 4, 1, 2, 2],
+            Self::Cut6 => &[16, 16, 1, 2, 2],
         }
     }
 
@@ -181,6 +201,9 @@ impl Set {
         if self.has_port() {
             types.extend([datatype::PROTOCOL, datatype::SERVICE]);
         }
+        if self.is_cut() {
+            types.push(datatype::SERVICE);
+        }
         concatenated(&types)
     }
 
@@ -206,6 +229,9 @@ impl Set {
         if self.has_port() {
             text.push_str(" . inet_proto . inet_service");
         }
+        if self.is_cut() {
+            text.push_str(" . inet_service");
+        }
         text.push_str(match self {
             Self::Dnat4 => " : ipv4_addr . inet_service",
             Self::Snat4 => " : ipv4_addr",
@@ -227,7 +253,11 @@ impl Set {
     fn key(self) -> String {
         let family = if self.is_v6() { "ip6" } else { "ip" };
         let destination = if self.has_destination() { format!(" . {family} daddr") } else { String::new() };
-        let port = if self.has_port() { " . meta l4proto . th dport" } else { "" };
+        let port = match (self.has_port(), self.is_cut()) {
+            (_, true) => " . meta l4proto . th sport . th dport",
+            (true, false) => " . meta l4proto . th dport",
+            (false, false) => "",
+        };
         format!("{family} saddr{destination}{port}")
     }
 
@@ -241,6 +271,8 @@ impl Set {
             }
             Self::Snat4 => format!("snat ip to {} map @{}", self.key(), self.name()),
             Self::Masq4 => format!("{} masquerade", self.lookup()),
+            // What belongs to a known connection was let in again, by a new grant.
+            Self::Cut4 | Self::Cut6 => format!("ct state invalid,new {} drop", self.lookup()),
             _ => format!("{} accept", self.lookup()),
         }
     }
@@ -293,6 +325,11 @@ mod tests {
         assert_eq!(Set::All6.rule(), "ip6 saddr . ip6 daddr @spa_all6_v1 accept");
         // As `nft --debug=mnl` shows them.
         assert_eq!((Set::To4.key_type(), Set::All4.key_type(), Set::Dnat4.key_type()), (0x1c_730d, 0x1c7, 0x730d));
+        assert_eq!((Set::Cut4.key_type(), Set::Cut4.key_length(), Set::Cut6.key_length()), (0x71c_c34d, 20, 44));
+        assert_eq!(
+            Set::Cut6.rule(),
+            "ct state invalid,new ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport @spa_cut6_v1 drop"
+        );
         assert_eq!((Set::Dnat4.data_type(), Set::Dnat4.data_length()), (0x1cd, 8));
         assert_eq!((Set::Snat4.data_type(), Set::Snat4.data_length(), Set::Masq4.data_length()), (7, 4, 0));
     }

@@ -21,38 +21,52 @@ pub struct Guard {
     pub protect: Vec<Port>,
 }
 
-/// A base chain, the chain that it hands our interfaces to, and the sets looked up there.
+/// A base chain, the chain that it hands our interfaces to, and the sets looked up in each.
 struct Path {
     base: &'static str,
-    branch: &'static str,
+    /// `None` where only the base chain judges.
+    branch: Option<&'static str>,
     hook: Hook,
     sets: &'static [Set],
+    /// Looked up on all interfaces: what an inside end sends comes from any.
+    cuts: &'static [Set],
 }
 
-const PATHS: [Path; 4] = [
+const PATHS: [Path; 5] = [
     Path {
         base: "input",
-        branch: "guard_input",
+        branch: Some("guard_input"),
         hook: Hook { kind: FILTER, number: 1, priority: 0 },
         sets: &Set::INPUT,
+        cuts: &[],
     },
     Path {
         base: "forward",
-        branch: "guard_forward",
+        branch: Some("guard_forward"),
         hook: Hook { kind: FILTER, number: 2, priority: 0 },
         sets: &Set::FORWARD,
+        cuts: &Set::CUTS,
+    },
+    Path {
+        base: "output",
+        branch: None,
+        hook: Hook { kind: FILTER, number: 3, priority: 0 },
+        sets: &[],
+        cuts: &Set::CUTS,
     },
     Path {
         base: "prerouting",
-        branch: "dstnat",
+        branch: Some("dstnat"),
         hook: Hook { kind: NAT, number: 0, priority: -100 },
         sets: &Set::DESTINATION_NAT,
+        cuts: &[],
     },
     Path {
         base: "postrouting",
-        branch: "srcnat",
+        branch: Some("srcnat"),
         hook: Hook { kind: NAT, number: 4, priority: 100 },
         sets: &Set::SOURCE_NAT,
+        cuts: &[],
     },
 ];
 
@@ -96,28 +110,34 @@ pub fn batch(guard: &Guard, sequence: u32) -> Batch {
         batch.make_set(set, id);
     }
     for path in &PATHS {
-        batch.make_chain(path.branch, None);
-        batch.flush_chain(path.branch);
-        if path.guards() {
-            batch.append_rule(path.branch, expr::accept_known);
-        }
-        for (set, id) in Set::ALL.into_iter().zip(1..) {
-            if path.sets.contains(&set) {
-                batch.append_rule(path.branch, |writer| expr::rule(writer, set, id));
+        if let Some(branch) = path.branch {
+            batch.make_chain(branch, None);
+            batch.flush_chain(branch);
+            if path.guards() {
+                batch.append_rule(branch, expr::accept_known);
             }
-        }
-        for &port in guard.protect.iter().filter(|_| path.guards()) {
-            batch.append_rule(path.branch, |writer| expr::reject(writer, port));
+            append_sets(&mut batch, branch, path.sets);
+            for &port in guard.protect.iter().filter(|_| path.guards()) {
+                batch.append_rule(branch, |writer| expr::reject(writer, port));
+            }
         }
         batch.make_chain(path.base, Some(path.hook));
         batch.flush_chain(path.base);
-        for name in &guard.interfaces {
-            batch.append_rule(path.base, |writer| {
-                expr::jump_from(writer, name, path.branch);
-            });
+        append_sets(&mut batch, path.base, path.cuts);
+        for (name, branch) in guard.interfaces.iter().flat_map(|name| path.branch.map(|branch| (name, branch))) {
+            batch.append_rule(path.base, |writer| expr::jump_from(writer, name, branch));
         }
     }
     batch
+}
+
+/// Appends the rules of these sets to a chain.
+fn append_sets(batch: &mut Batch, chain: &str, sets: &[Set]) {
+    for (set, id) in Set::ALL.into_iter().zip(1..) {
+        if sets.contains(&set) {
+            batch.append_rule(chain, |writer| expr::rule(writer, set, id));
+        }
+    }
 }
 
 /// The same ruleset as nft reads it.
@@ -132,25 +152,31 @@ pub fn script(guard: &Guard) -> String {
         line(format_args!("\t{}", set.declaration()));
     }
     for path in &PATHS {
-        line(format_args!("\tchain {} {{", path.branch));
-        if path.guards() {
-            line(format_args!("\t\tct state established,related accept"));
-        }
-        for set in path.sets {
-            line(format_args!("\t\t{}", set.rule()));
-        }
-        for port in guard.protect.iter().filter(|_| path.guards()) {
-            let answer = match port.proto {
-                Proto::Tcp => "tcp reset",
-                Proto::Udp => "icmpx port-unreachable",
-            };
-            line(format_args!("\t\t{} dport {} reject with {answer}", port.proto, port.number));
+        if let Some(branch) = path.branch {
+            line(format_args!("\tchain {branch} {{"));
+            if path.guards() {
+                line(format_args!("\t\tct state established,related accept"));
+            }
+            for set in path.sets {
+                line(format_args!("\t\t{}", set.rule()));
+            }
+            for port in guard.protect.iter().filter(|_| path.guards()) {
+                let answer = match port.proto {
+                    Proto::Tcp => "tcp reset",
+                    Proto::Udp => "icmpx port-unreachable",
+                };
+                line(format_args!("\t\t{} dport {} reject with {answer}", port.proto, port.number));
+            }
+            line(format_args!("\t}}"));
         }
         let Hook { kind, priority, .. } = path.hook;
-        line(format_args!("\t}}\n\tchain {} {{", path.base));
+        line(format_args!("\tchain {} {{", path.base));
         line(format_args!("\t\ttype {kind} hook {} priority {priority}; policy accept;", path.base));
-        for name in &guard.interfaces {
-            line(format_args!("\t\tiifname \"{name}\" jump {}", path.branch));
+        for set in path.cuts {
+            line(format_args!("\t\t{}", set.rule()));
+        }
+        for (name, branch) in guard.interfaces.iter().flat_map(|name| path.branch.map(|branch| (name, branch))) {
+            line(format_args!("\t\tiifname \"{name}\" jump {branch}"));
         }
         line(format_args!("\t}}"));
     }

@@ -173,7 +173,8 @@ impl Firewall {
         self.living.prune(now);
         let mut restored = 0;
         let mut failure = None;
-        for set in Set::ALL {
+        // The ended connections, which come last, must be there first: what they send is taken up at once.
+        for set in Set::ALL.into_iter().rev() {
             let elements: Vec<(Element, Life)> = self
                 .elements_of(set)
                 .filter(|(_, life)| life.expiry != FOREVER)
@@ -188,6 +189,7 @@ impl Firewall {
                 }
                 let count = batch.len();
                 match self.requests.commit(batch) {
+                    Ok(()) if set.is_cut() => {}
                     Ok(()) => restored += count,
                     Err(refusal) => {
                         failure = Some(refusal);

@@ -16,11 +16,18 @@ const FW4: &str = concat!(
 		jump handle_reject
 	}
 	chain forward {
-		type filter hook forward priority filter; policy drop;
+		type filter hook forward priority filter; policy drop;\n",
+    include_str!("../../files/usr/share/nftables.d/chain-pre/forward/10-spa-knockd.nft"),
+    "
 		ct state established,related accept
 		iifname lan accept
 		iifname wan jump forward_wan
 		jump handle_reject
+	}
+	chain output {
+		type filter hook output priority filter; policy accept;\n",
+    include_str!("../../files/usr/share/nftables.d/chain-pre/output/10-spa-knockd.nft"),
+    "
 	}
 	chain input_wan {\n",
     include_str!("../../files/usr/share/nftables.d/chain-pre/input_wan/10-spa-knockd.nft"),
@@ -55,6 +62,12 @@ impl Lab {
     /// Starts the firewall.
     pub(crate) fn fw4_start(&self) {
         self.nft(FW4);
+    }
+
+    /// Starts the firewall without the lines that name this.
+    pub(crate) fn fw4_start_without(&self, name: &str) {
+        let lines = FW4.lines().filter(|line| !line.contains(name));
+        self.nft(&lines.map(|line| format!("{line}\n")).collect::<String>());
     }
 
     /// Stops the firewall: the table goes, and every element with it.

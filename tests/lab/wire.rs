@@ -55,6 +55,11 @@ impl Lab {
 
     /// Connects from this address.
     pub(crate) fn connect(&self, place: Place, from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
+        self.connect_at(place, SocketAddr::new(from, 0), to)
+    }
+
+    /// Connects from this address and port.
+    pub(crate) fn connect_at(&self, place: Place, from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
         self.within(place, || connect_from(from, to))
     }
 
@@ -145,11 +150,11 @@ fn echo(mut stream: TcpStream) {
 }
 
 /// What `TcpStream::connect_timeout` does, from an address of one's own choice.
-fn connect_from(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
+fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
     let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-    rustix::net::bind(&socket, &SocketAddr::new(from, 0))?;
+    rustix::net::bind(&socket, &from)?;
     match rustix::net::connect(&socket, &to) {
         Ok(()) => {}
         Err(Errno::INPROGRESS) => {

@@ -162,9 +162,14 @@ pub fn fw4() -> String {
             }}
             chain forward {{
                 type filter hook forward priority filter; policy drop;
+                include "{files}/chain-pre/forward/10-spa-knockd.nft"
                 ct state vmap {{ established : accept, related : accept }}
                 iifname "wan0" jump forward_wan
                 accept
+            }}
+            chain output {{
+                type filter hook output priority filter; policy accept;
+                include "{files}/chain-pre/output/10-spa-knockd.nft"
             }}
             chain input_wan {{
                 include "{files}/chain-pre/input_wan/10-spa-knockd.nft"

@@ -282,19 +282,28 @@ fn compare(operation: u32, value: &[u8]) -> Expression {
 }
 
 fn accept() -> Expression {
-    Expression::new("immediate", &[(sys::NFTNL_EXPR_IMM_DREG, 0), (sys::NFTNL_EXPR_IMM_VERDICT, 1)], &[])
+    verdict(1)
+}
+
+fn verdict(code: u32) -> Expression {
+    Expression::new("immediate", &[(sys::NFTNL_EXPR_IMM_DREG, 0), (sys::NFTNL_EXPR_IMM_VERDICT, code)], &[])
 }
 
 pub fn known() -> Vec<Expression> {
+    let mut rule = states(6);
+    rule.push(accept());
+    rule
+}
+
+fn states(mask: u32) -> Vec<Expression> {
     vec![
         Expression::new("ct", &[(sys::NFTNL_EXPR_CT_KEY, 0), (sys::NFTNL_EXPR_CT_DREG, 1)], &[]),
         Expression::new(
             "bitwise",
             &[(sys::NFTNL_EXPR_BITWISE_SREG, 1), (sys::NFTNL_EXPR_BITWISE_DREG, 1), (sys::NFTNL_EXPR_BITWISE_LEN, 4)],
-            &[(sys::NFTNL_EXPR_BITWISE_MASK, &6u32.to_ne_bytes()), (sys::NFTNL_EXPR_BITWISE_XOR, &[0; 4])],
+            &[(sys::NFTNL_EXPR_BITWISE_MASK, &mask.to_ne_bytes()), (sys::NFTNL_EXPR_BITWISE_XOR, &[0; 4])],
         ),
         compare(1, &[0; 4]),
-        accept(),
     ]
 }
 
@@ -313,6 +322,9 @@ pub fn members(set: Set, id: u32) -> Vec<Expression> {
         rule.push(Expression::new("fib", &fib, &[]));
         rule.push(compare(0, &2u32.to_ne_bytes()));
     }
+    if set.is_cut() {
+        rule.extend(states(9));
+    }
     rule.extend([meta(15, 1), compare(0, &[family]), payload(1, source, size, 1)]);
     let (to, service) = match set {
         Set::In4 | Set::Net4 | Set::Dnat4 => (None, Some((9, 10))),
@@ -321,10 +333,14 @@ pub fn members(set: Set, id: u32) -> Vec<Expression> {
         Set::To6 => (Some(2), Some((3, 17))),
         Set::All4 => (Some(9), None),
         Set::All6 => (Some(2), None),
+        Set::Cut4 => (Some(9), Some((10, 2))),
+        Set::Cut6 => (Some(2), Some((3, 18))),
     };
     rule.extend(to.map(|register| payload(1, destination, size, register)));
     if let Some((proto, port)) = service {
         rule.push(meta(16, proto));
+        let source = if set == Set::Cut4 { 11 } else { 17 };
+        rule.extend(set.is_cut().then(|| payload(2, 0, 2, source)));
         rule.push(payload(2, 2, 2, port));
     }
     let mut name = set.name().as_bytes().to_vec();
@@ -338,6 +354,7 @@ pub fn members(set: Set, id: u32) -> Vec<Expression> {
         Set::Dnat4 => translate(1, &[(sys::NFTNL_EXPR_NAT_REG_PROTO_MIN, 9)]),
         Set::Snat4 => translate(0, &[]),
         Set::Masq4 => Expression::new("masq", &[], &[]),
+        Set::Cut4 | Set::Cut6 => verdict(0),
         _ => accept(),
     });
     rule

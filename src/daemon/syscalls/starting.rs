@@ -30,6 +30,8 @@ pub const STARTING: &[Syscall] = &[
     call("capget", "which capabilities there are"),
     call("capset", "which capabilities are kept"),
     call("seccomp", "our own filter"),
+    call("clone3", "the thread that writes the state file"),
+    call("clone", "the same").elsewhere(OTHERS),
     // What the libraries do for themselves.
     call("sched_getaffinity", "Rust finds its stack"),
     call("prlimit64", "Rust finds its stack").elsewhere(GLIBC),
@@ -45,8 +47,4 @@ pub const STARTING: &[Syscall] = &[
 /// What a start makes besides where the configuration names commands. procd's filter has none of these: it would hold
 /// the helper's commands, too, whatever they are, and the helper has to stay root. So where commands are named, procd
 /// must put no filter on the service; our own comes after the helper and does not hold it.
-pub const HELPING: &[Syscall] = &[
-    call("clone3", "the helper process"),
-    call("clone", "the helper process").elsewhere(OTHERS),
-    call("vfork", "the helper process").elsewhere(OTHERS),
-];
+pub const HELPING: &[Syscall] = &[call("vfork", "the helper process").elsewhere(OTHERS)];
