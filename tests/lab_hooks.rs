@@ -188,7 +188,7 @@ fn hooks_that_hang_or_flood_wait_for_each_other_and_for_nobody_else() {
         }
         lab.asked(&["revoke", "--all"]);
         wait_for("hooks", SOON, || (running(&daemon) == 4).then_some(()));
-        open(&lab, &keys, "30");
+        open(&lab, &keys, "120");
         lab.knock(&keys, &["-C", "tell", "-a", "203.0.113.2"]);
         wait_for("the command", SOON, || told(&lab).pop().filter(|line| line.starts_with("command|")));
         fs::remove_file(lab.dir().join("told")).expect("remove what was told");
