@@ -11,6 +11,7 @@
 mod netns;
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use netns::{alone, run};
 use spa_knockd::access::Place;
@@ -48,6 +49,14 @@ fn lay_out() {
     }
     run("ip", "-6 route add default via 2001:db8::fe");
     run("ip", "-6 route add 2001:db8:2::/48 via 2001:db8:1::fe");
+    // The kernel takes up an IPv6 address once it has noticed that the device has a carrier.
+    let routes = Routes::open(&["wan0".to_owned()]).unwrap();
+    let is_own = |address: &str| routes.place_of(address.parse().unwrap()) == Place::Own;
+    let start = Instant::now();
+    while !["2001:db8::1", "2001:db8:1::1"].into_iter().all(is_own) {
+        assert!(start.elapsed() < Duration::from_secs(5), "the addresses are never the router's own");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn places(routes: &Routes, expected: &[(&str, Place)]) {

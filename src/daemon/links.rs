@@ -3,7 +3,6 @@
 //! What the news say does not matter, only that there are some: whoever hears them asks how things stand. So nothing
 //! goes wrong when news are lost, and a device that changed twice is looked at once.
 
-use std::ops::RangeInclusive;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use rustix::io::{self, Errno};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto, socket_with};
 
+use crate::firewall::wire::errno;
 use crate::retry::Retry;
 
 /// The group of `RTM_NEWLINK` and `RTM_DELLINK`, `RTMGRP_LINK` of linux/rtnetlink.h.
@@ -30,8 +30,6 @@ const EXTENT: u16 = 29;
 const WITHOUT_COUNTERS: u32 = 8;
 /// `IFF_UP`.
 const UP: u32 = 1;
-/// The error numbers that the kernel has.
-const ERRNOS: RangeInclusive<i32> = 1..=4095;
 /// What of an answer is read: `struct nlmsghdr` and `struct ifinfomsg`.
 const HEAD: usize = 32;
 /// News that one turn takes: a bridge with many ports sends about as many at once.
@@ -190,8 +188,7 @@ fn answer(head: &[u8; HEAD]) -> Option<io::Result<Link>> {
         }
         ERROR => {
             let error = head.get(16..)?.first_chunk().copied().map(i32::from_ne_bytes)?;
-            let number = error.checked_neg().filter(|number| ERRNOS.contains(number))?;
-            Some(Err(Errno::from_raw_os_error(number)))
+            (error != 0).then(|| Err(errno(error)))
         }
         _ => None,
     }

@@ -121,8 +121,8 @@ impl Routes {
         let mut messages = Messages(answer.get(..length).unwrap_or_default());
         match messages.next() {
             Some(Message { kind: NEW_ROUTE, payload, .. }) => Ok(route(payload)),
-            Some(message) => match message.error() {
-                Some(error) if error < 0 => Err(Errno::from_raw_os_error(error.saturating_neg())),
+            Some(message) => match message.outcome() {
+                Some(Err(error)) => Err(error),
                 _ => Ok(None),
             },
             None => Ok(None),

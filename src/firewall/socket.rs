@@ -159,13 +159,10 @@ impl Requests {
                 if answer.kind != NLMSG_ERROR || !batch.owns(answer.sequence) {
                     continue;
                 }
-                match answer.error() {
-                    Some(0) => acknowledged |= answer.sequence == batch.last_change(),
-                    error => {
-                        refused.get_or_insert(Refusal {
-                            errno: error.map_or(Errno::PROTO, errno),
-                            subject: batch.subject(answer.sequence),
-                        });
+                match answer.outcome().unwrap_or(Err(Errno::PROTO)) {
+                    Ok(()) => acknowledged |= answer.sequence == batch.last_change(),
+                    Err(errno) => {
+                        refused.get_or_insert(Refusal { errno, subject: batch.subject(answer.sequence) });
                     }
                 }
             }
@@ -290,7 +287,7 @@ impl Requests {
                     result = Asked::Interrupted;
                 }
                 match answer.kind {
-                    NLMSG_ERROR => return Err(answer.error().map_or(Errno::PROTO, errno)),
+                    NLMSG_ERROR => return Err(answer.outcome().and_then(Result::err).unwrap_or(Errno::PROTO)),
                     NLMSG_DONE => return Ok(result),
                     kind => {
                         if let Some((family, attributes)) = answer.netfilter()
@@ -321,9 +318,4 @@ pub(super) enum Asked {
     Interrupted,
     /// Enough was read.
     Stopped,
-}
-
-/// The error that the kernel wrote as a negative number.
-fn errno(error: i32) -> Errno {
-    Errno::from_raw_os_error(error.checked_neg().unwrap_or_default())
 }

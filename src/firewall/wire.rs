@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use rustix::io::Errno;
+
 /// Bytes of a netlink message header.
 const HEADER: usize = 16;
 /// Bytes of the netfilter header that follows it.
@@ -155,11 +157,19 @@ impl<'a> Message<'a> {
         Some((*header.first()?, Attributes(rest)))
     }
 
-    /// The error number of an answer of type `NLMSG_ERROR`: 0 for success, negative otherwise.
+    /// What an answer of type `NLMSG_ERROR` says, which also tells of success; absent where it is too short.
     #[must_use]
-    pub fn error(&self) -> Option<i32> {
-        self.payload.first_chunk().copied().map(i32::from_ne_bytes)
+    pub fn outcome(&self) -> Option<Result<(), Errno>> {
+        let code = self.payload.first_chunk().copied().map(i32::from_ne_bytes)?;
+        Some(if code == 0 { Ok(()) } else { Err(errno(code)) })
     }
+}
+
+/// The error that the kernel writes as a negative number; another number is no error of the kernel's.
+#[must_use]
+pub fn errno(code: i32) -> Errno {
+    let number = code.checked_neg().filter(|number| (1..=4095).contains(number));
+    number.map_or(Errno::PROTO, Errno::from_raw_os_error)
 }
 
 /// The messages of a datagram, up to the first whose length is a lie.
@@ -296,7 +306,7 @@ mod tests {
         #[test]
         fn junk_is_read_in_bounded_steps(junk in proptest::collection::vec(any::<u8>(), 0..400)) {
             for message in Messages(&junk).take(junk.len() + 1) {
-                prop_assert_eq!(message.error().is_none(), message.payload.len() < 4);
+                prop_assert_eq!(message.outcome().is_none(), message.payload.len() < 4);
                 if let Some((_, attributes)) = message.netfilter() {
                     prop_assert!(attributes.count() <= junk.len() / 4);
                 }
