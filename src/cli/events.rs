@@ -57,9 +57,13 @@ fn row(event: &Value) -> Vec<String> {
         let (source, timeout) = (text(event, "source"), number(event, "timeout"));
         rest.push(format!("{source} may reach {} for {timeout} s", opened.join(", ")));
     }
-    for (field, before, after) in
-        [("reason", "", ""), ("user", "user '", "'"), ("from", "knock from ", ""), ("text", "", "")]
-    {
+    for (field, before, after) in [
+        ("reason", "", ""),
+        ("user", "user '", "'"),
+        ("from", "knock from ", ""),
+        ("asked", "asks for ", ""),
+        ("text", "", ""),
+    ] {
         if event.get(field).is_some() {
             rest.push(format!("{before}{}{after}", text(event, field)));
         }

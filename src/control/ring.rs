@@ -53,6 +53,9 @@ pub struct Event {
     /// The grant's life, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
+    /// What a refused knock asked for, as it says itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
     /// The code of the refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
@@ -75,6 +78,7 @@ impl Event {
             source: None,
             opened: Vec::new(),
             timeout: None,
+            asked: None,
             reason: None,
             text: None,
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::access::{Forward, Grant};
 use crate::control::ring::{Event, Kind, Ring};
 use crate::engine::Verdict;
+use crate::knock::fwknop::fields::Fields;
 use crate::reason::{Reason, Stage};
 
 /// How long junk is summed up before it is said.
@@ -20,6 +21,9 @@ const BURST: u32 = 10;
 
 /// How long until one more such line may be written.
 const REFILL: Duration = Duration::from_secs(6);
+
+/// Characters of a refused request that are said.
+const ASKED_MAX: usize = 200;
 
 /// What is known of a refused packet besides the reason.
 #[derive(Debug, Default)]
@@ -123,12 +127,15 @@ impl Report {
             0 => String::new(),
             count => format!(" ({count} more since the last line)"),
         };
-        log::warn!("refused {}: {reason}{user}{from}: {why}{unsaid}", access.unwrap_or("-"));
         let fields = refusal.verdict.and_then(|verdict| verdict.fields.as_ref());
+        let asked = fields.filter(|_| reason.stage() == Stage::Policy).map(asked);
+        let wish = asked.as_ref().map(|asked| format!(" It asks for '{asked}'.")).unwrap_or_default();
+        log::warn!("refused {}: {reason}{user}{from}: {why}{wish}{unsaid}", access.unwrap_or("-"));
         self.events.push(Event {
             access: access.map(str::to_owned),
             user: fields.map(|fields| fields.user.clone()),
             from: refusal.knocker,
+            asked,
             reason: Some(reason.code()),
             text: Some(format!("{why}{unsaid}")),
             ..Event::new(Kind::Refuse, time)
@@ -213,6 +220,14 @@ fn granted(grant: &Grant) -> String {
     format!("grant {}: {source} may reach {opened} for {} s", grant.access, grant.timeout)
 }
 
+/// What a genuine knock asks for, as its own message says; without blanks and quotes it imitates no other part of a
+/// line.
+fn asked(fields: &Fields) -> String {
+    let parts = [Some(&fields.message), fields.nat.as_ref()].into_iter().flatten();
+    let text = parts.map(String::as_str).collect::<Vec<_>>().join(">");
+    text.chars().take(ASKED_MAX).map(|c| if c.is_ascii_graphic() && c != '\'' { c } else { '?' }).collect()
+}
+
 /// The user in the knock, as a part of a line; its characters are restricted by the format.
 fn user(verdict: &Verdict) -> String {
     verdict.fields.as_ref().map(|fields| format!(", user '{}'", fields.user)).unwrap_or_default()
@@ -224,6 +239,8 @@ mod tests {
 
     use super::*;
     use crate::access::{Opening, Snat};
+    use crate::knock::fwknop::fields::MessageType;
+    use crate::knock::fwknop::keys::DigestType;
     use crate::net::Proto;
 
     #[test]
@@ -251,6 +268,27 @@ mod tests {
         ] {
             assert_eq!(granted(&grant), format!("grant alice: 192.0.2.9 may reach {what} for 30 s"));
         }
+    }
+
+    #[test]
+    fn what_a_refused_knock_asks_for_imitates_nothing() {
+        let fields = |message: &str, nat: Option<&str>| Fields {
+            random: 0,
+            user: "root".to_owned(),
+            timestamp: 0,
+            version: String::new(),
+            message_type: MessageType::Access,
+            message: message.to_owned(),
+            nat: nat.map(str::to_owned),
+            server_auth: None,
+            client_timeout: None,
+            digest_type: DigestType::Sha256,
+        };
+        assert_eq!(asked(&fields("192.0.2.1,tcp/22", None)), "192.0.2.1,tcp/22");
+        assert_eq!(asked(&fields("::,tcp/22", Some("nas.lan,22"))), "::,tcp/22>nas.lan,22");
+        let lie = "1.1.1.1,x', knock from 9.9.9.9\n\u{1b}é";
+        assert_eq!(asked(&fields(lie, None)), "1.1.1.1,x?,?knock?from?9.9.9.9???");
+        assert_eq!(asked(&fields(&"x".repeat(1000), None)).len(), ASKED_MAX);
     }
 
     #[test]
