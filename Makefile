@@ -27,7 +27,7 @@ bench-idle: ## Count the wake-ups of idle daemons in a minute
 	@SPA_IDLE_SECONDS=60 cargo test --test lab_idle --config "target.'cfg(unix)'.runner = '$(CURDIR)/tests/as-root.sh'" -- --nocapture
 
 bench-soak: ## Send a million knocks and look at what they leave behind
-	@tests/setup.sh lab bench
+	@tests/setup.sh lab
 	@tests/bench.sh soak
 
 lint: ## Check formatting, lints and shell scripts

@@ -2,6 +2,7 @@
 //!
 //! The silence lasts 5 seconds, or as many as `SPA_IDLE_SECONDS` says.
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+#![expect(clippy::print_stdout, reason = "`make bench-idle` shows the figures")]
 
 mod lab;
 #[allow(dead_code, reason = "the benchmarks use the rest")]

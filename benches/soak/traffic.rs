@@ -181,8 +181,6 @@ impl Soak {
     }
 
     pub(crate) fn sample(&self) -> Sample {
-        // The daemon has seen by then that who asked last has gone.
-        thread::sleep(Duration::from_millis(50));
         let meter = Meter::new(self.daemon.pid());
         let size = |path| fs::metadata(path).map_or(0, |file| file.len());
         Sample {
