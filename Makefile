@@ -1,6 +1,6 @@
 # What a developer types; each target installs what it needs.
 
-.PHONY: help demo test bench bench-flood lint
+.PHONY: help demo test bench bench-flood bench-idle bench-soak lint
 
 help: ## Say what can be typed
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
@@ -21,6 +21,14 @@ bench: ## Measure speed and size beside fwknopd
 bench-flood: ## Count the knocks that open under floods, beside fwknopd
 	@tests/setup.sh lab bench
 	@tests/bench.sh flood
+
+bench-idle: ## Count the wake-ups of idle daemons in a minute
+	@tests/setup.sh lab
+	@SPA_IDLE_SECONDS=60 cargo test --test lab_idle --config "target.'cfg(unix)'.runner = '$(CURDIR)/tests/as-root.sh'" -- --nocapture
+
+bench-soak: ## Send a million knocks and look at what they leave behind
+	@tests/setup.sh lab
+	@tests/bench.sh soak
 
 lint: ## Check formatting, lints and shell scripts
 	@tests/setup.sh build lint

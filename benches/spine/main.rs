@@ -7,6 +7,7 @@
 mod full;
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
+#[allow(dead_code, reason = "the other benchmarks use the rest")]
 mod meter;
 mod packets;
 mod server;

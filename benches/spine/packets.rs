@@ -12,14 +12,23 @@ use crate::lab::{FRIEND, Lab, Place, ROUTER};
 
 /// A fresh knock for this TCP port.
 pub(crate) fn knock(keys: &KeySet, port: u16) -> Vec<u8> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set");
+    packet(keys, now(), format!("{FRIEND},tcp/{port}"))
+}
+
+/// The wall clock, in Unix seconds.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set").as_secs()
+}
+
+/// A knock of this time with this message.
+pub(crate) fn packet(keys: &KeySet, timestamp: u64, message: String) -> Vec<u8> {
     let fields = Fields {
         random: 0,
         user: "bench".to_owned(),
-        timestamp: now.as_secs(),
+        timestamp,
         version: VERSION.to_owned(),
         message_type: MessageType::Access,
-        message: format!("{FRIEND},tcp/{port}"),
+        message,
         nat: None,
         server_auth: None,
         client_timeout: None,

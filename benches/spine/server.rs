@@ -96,7 +96,7 @@ pub(crate) fn fwknopd(lab: &Lab, stanzas: usize) -> Server {
 }
 
 /// A run directory is in memory, on a router as on any Linux.
-fn in_memory(run_dir: PathBuf) -> Tmpfs {
+pub(crate) fn in_memory(run_dir: PathBuf) -> Tmpfs {
     fs::create_dir(&run_dir).expect("mkdir");
     Tmpfs::mount(run_dir, 4096)
 }
@@ -110,7 +110,7 @@ fn last(mut all: Vec<KeySet>) -> KeySet {
 }
 
 /// The keys as configurations write them.
-fn texts(keys: &KeySet) -> Keys {
+pub(crate) fn texts(keys: &KeySet) -> Keys {
     let (_, hmac) = keys.hmac.as_ref().expect("an HMAC key");
     Keys::base64(&base64::encode_option(keys.key.bytes()), &base64::encode_option(hmac.bytes()))
 }

@@ -14,7 +14,7 @@ use super::{FRIEND, FRIEND6, Lab, Place, ROUTER, ROUTER6};
 pub(crate) enum Junk {
     /// A knock's length and alphabet, each packet another one, and no right HMAC.
     WrongHmac,
-    /// The same in lengths that no knock has, too short and too long by turns.
+    /// The same in other lengths by turns: too short for a knock, and as long as a frame can hold.
     WrongLength,
     /// The first kind, each packet from another address.
     Spoofed,
