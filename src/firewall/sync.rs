@@ -35,7 +35,8 @@ pub enum Event {
     Mended,
     /// Notifications were lost, and the sets were read anew.
     Resynced,
-    /// Living grants could not be put back; this is tried again when the table changes.
+    /// The table could not be made, or living grants not be put back; this is tried again after a pause, and when the
+    /// table changes.
     Failed(FirewallError),
     /// Notifications cannot be read; after a pause they are listened to anew.
     Deaf(FirewallError),
@@ -144,7 +145,10 @@ impl Firewall {
             match self.remake() {
                 Ok(()) if remade => {}
                 Ok(()) => self.news.push(Event::Mended),
-                Err(error) => self.news.push(Event::Failed(error)),
+                Err(error) => {
+                    self.events.doubt(now);
+                    self.news.push(Event::Failed(error));
+                }
             }
         }
         let declared = ended.declared || ended.created.is_some();
@@ -176,8 +180,9 @@ impl Firewall {
         if self.mode != FirewallMode::Standalone {
             return Ok(());
         }
-        let batch = standalone::batch(&self.guard, self.requests.sequence());
-        self.requests.commit(batch).map_err(|refusal| FirewallError::kernel("make the table", refusal.errno))
+        let Self { guard, requests, .. } = self;
+        let made = requests.commit_again(|sequence| standalone::batch(guard, sequence));
+        made.map_err(|refusal| FirewallError::kernel("make the table", refusal.errno))
     }
 
     fn remake(&mut self) -> Result<(), FirewallError> {
@@ -189,6 +194,7 @@ impl Firewall {
     /// Puts the living grants back, with the time that is left to each.
     fn refill(&mut self, now: Duration) {
         self.living.prune(now);
+        let table = self.table();
         let mut restored = 0;
         let mut failure = None;
         // The ended connections, which come last, must be there first: what they send is taken up at once.
@@ -199,14 +205,15 @@ impl Firewall {
                 .map(|(element, life)| (*element, life.clone()))
                 .collect();
             for chunk in elements.chunks(CHUNK) {
-                let mut batch = Batch::new(self.table(), self.requests.sequence());
-                for (element, life) in chunk {
-                    if let Some(timeout) = life.remaining(now) {
-                        batch.add_element(element, timeout, &life.access);
-                    }
-                }
-                let count = batch.len();
-                match self.requests.commit(batch) {
+                let lives =
+                    chunk.iter().filter_map(|(element, life)| Some((element, life.remaining(now)?, &life.access)));
+                let count = lives.clone().count();
+                let put_back = self.requests.commit_again(|sequence| {
+                    let mut batch = Batch::new(table, sequence);
+                    lives.clone().for_each(|(element, timeout, access)| batch.add_element(element, timeout, access));
+                    batch
+                });
+                match put_back {
                     Ok(()) if set.is_cut() => {}
                     Ok(()) => restored += count,
                     Err(refusal) => {
@@ -219,6 +226,10 @@ impl Firewall {
         self.unfilled = failure.is_some();
         self.news.push(Event::Restored(restored));
         if let Some(refusal) = failure {
+            // What is missing is awaited; whatever else it is may pass unheard.
+            if refusal.errno != Errno::NOENT {
+                self.events.doubt(now);
+            }
             let error = self.explain(refusal);
             self.news.push(Event::Failed(error));
         }
