@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::points::{CHANGES, HELPER, HELPERS, KNOCKS, Moment, On, Outcome, Point, REQUESTS, SAVES, STARTS};
+use super::points::{
+    CHANGES, HELPER, HELPER_STARTS, HELPERS, KNOCKS, Moment, On, Outcome, Point, REQUESTS, SAVES, STARTS,
+};
 
 /// The whole document.
 pub(crate) fn text() -> String {
     let parts = [
         ("While the daemon starts", STARTS),
+        ("While a daemon with a helper starts", HELPER_STARTS),
         ("On the way of a knock", KNOCKS),
         ("When the state file is written, and at the end", SAVES),
         ("When devices or the ruleset change", CHANGES),

@@ -204,6 +204,8 @@ pub(crate) const REQUESTS: &[Point] = &[
     nth(2, at(Reload, "socket", Any, "EMFILE", Done)),
     at(Reload, "bind", Any, "ENODEV", Told("wan")),
     at(Reload, "setsockopt", Any, "ENOMEM", Told("wan")),
+    nth(4, at(Reload, "setsockopt", Any, "ENOMEM", Done)),
+    nth(6, at(Reload, "setsockopt", Any, "ENOMEM", Done)),
     at(Reload, "eventfd2", Any, "EMFILE", Done),
     at(Hangup, "openat", Config, "EACCES", NextTime),
 ];
@@ -239,6 +241,7 @@ pub(crate) const STARTS: &[Point] = &[
     nth(7, at(Start, "socket", Any, "EMFILE", Ends("netlink"))),
     nth(8, at(Start, "socket", Any, "ENOBUFS", Ends("nftables events"))),
     nth(10, at(Start, "socket", Any, "EMFILE", Ends("routes"))),
+    at(Start, "socketpair", Any, "EMFILE", Ends("signals")),
     at(Start, "bind", Any, "ENOMEM", Ends("network devices")),
     at(Start, "setsockopt", Any, "ENOMEM", Ends("wan")),
     at(Start, "listen", Any, "EADDRINUSE", Ends("62202")),
@@ -254,6 +257,13 @@ pub(crate) const STARTS: &[Point] = &[
     at(Start, "openat", NewJournal, "ENOSPC", Warns("cannot write the journal")),
     at(Start, "seccomp", Any, "EINVAL", Warns("without a filter")),
     at(Start, "fork", Any, "EAGAIN", Warns("no thread")),
+];
+
+/// While a daemon with a helper starts.
+pub(crate) const HELPER_STARTS: &[Point] = &[
+    at(Start, "socketpair", Any, "EMFILE", Ends("helper")),
+    at(Start, "fork", Any, "EAGAIN", Ends("helper")),
+    at(Start, "sendto", Any, "ENOBUFS", Ends("helper")),
 ];
 
 impl fmt::Display for Point {

@@ -51,6 +51,10 @@ pub(crate) struct Stage {
     pub(crate) open: BTreeSet<String>,
 }
 
+/// What makes a daemon start a helper.
+pub(crate) const FOR_HELPER: &str =
+    "\tlist command 'nothing=/bin/true'\n\toption allow_nat '1'\n\toption nat_dns '1'\n";
+
 /// The configuration of every daemon here.
 pub(crate) fn config(more: &str) -> String {
     let keys = common::keys(1);
@@ -68,8 +72,7 @@ impl Stage {
     /// A fresh lab with a daemon that is ready; with `helper` it runs commands and looks names up.
     pub(crate) fn new(helper: bool) -> Self {
         let lab = Lab::new();
-        let more = "\tlist command 'nothing=/bin/true'\n\toption allow_nat '1'\n\toption nat_dns '1'\n";
-        let config = config(if helper { more } else { "" });
+        let config = config(if helper { FOR_HELPER } else { "" });
         let daemon = if helper {
             lab.daemon_with_names(&config, &format!("127.0.0.1 localhost\n192.168.77.10 {HOST}\n"))
         } else {
