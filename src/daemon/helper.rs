@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::thread::set_no_new_privs;
@@ -43,6 +43,9 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How often running commands are looked after; without any, the helper sleeps.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// How long is slept where the kernel has no memory to wait with.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// One datagram from the daemon.
 #[derive(Debug, Serialize, Deserialize)]
@@ -124,6 +127,8 @@ pub fn serve() -> Result<(), String> {
         let is_idle = running.jobs.is_empty() && lookups.is_empty();
         match poll(&mut fds, (!is_idle).then_some(&TICK)) {
             Ok(_) | Err(Errno::INTR) => {}
+            // For want of memory; what is ready then still is after a short sleep.
+            Err(Errno::NOMEM | Errno::AGAIN) => std::thread::sleep(PAUSE),
             Err(error) => return Err(format!("poll: {error}")),
         }
         let is_told = fds.first().is_some_and(|socket| !socket.revents().is_empty());
@@ -162,7 +167,7 @@ pub fn serve() -> Result<(), String> {
 /// The next message; `None` where the daemon has gone.
 fn receive(socket: BorrowedFd<'_>) -> Result<Option<Message>, String> {
     let mut room = [0; HELPER_MESSAGE_MAX];
-    let length = match recv(socket, &mut room[..], RecvFlags::empty()) {
+    let length = match retry_on_intr(|| recv(socket, &mut room[..], RecvFlags::empty())) {
         Ok((0, _)) | Err(Errno::CONNRESET) => return Ok(None),
         Ok((length, _)) => length,
         Err(Errno::NOTSOCK) => return Err(format!("{ARGUMENT} is for the daemon itself")),

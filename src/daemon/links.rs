@@ -3,10 +3,11 @@
 //! What the news say does not matter, only that there are some: whoever hears them asks how things stand. So nothing
 //! goes wrong when news are lost, and a device that changed twice is looked at once.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::io::{self, Errno};
+use rustix::io::{self, Errno, retry_on_intr};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto, socket_with};
 
@@ -59,6 +60,8 @@ pub struct Identity {
 #[derive(Debug)]
 pub struct Links {
     asking: OwnedFd,
+    /// The number of the last question.
+    sequence: Cell<u32>,
     /// Nothing after it has failed, until that is due again.
     hearing: Option<OwnedFd>,
     retry: Retry,
@@ -70,7 +73,7 @@ impl Links {
     /// # Errors
     /// What the system says.
     pub fn open() -> io::Result<Self> {
-        Ok(Self { asking: socket(0)?, hearing: Some(socket(GROUP)?), retry: Retry::default() })
+        Ok(Self { asking: socket(0)?, sequence: Cell::new(0), hearing: Some(socket(GROUP)?), retry: Retry::default() })
     }
 
     /// The descriptor to poll for readability.
@@ -117,12 +120,14 @@ impl Links {
     /// # Errors
     /// What the system says.
     pub fn look(&self, device: &str) -> io::Result<Option<Link>> {
-        sendto(&self.asking, &question(device), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
-        // The kernel answered inside our `sendto`.
-        for _ in 0..STALE_MAX {
+        let sequence = self.sequence.get().wrapping_add(1);
+        self.sequence.set(sequence);
+        sendto(&self.asking, &question(device, sequence), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+        // The kernel answered inside our `sendto`. What it said of another device, or earlier, is no answer.
+        for _ in 0..=STALE_MAX {
             let mut head = [0; HEAD];
-            recv(&self.asking, &mut head[..], RecvFlags::DONTWAIT)?;
-            match answer(&head) {
+            retry_on_intr(|| recv(&self.asking, &mut head[..], RecvFlags::DONTWAIT))?;
+            match answer(&head, sequence) {
                 Some(Ok(link)) => return Ok(Some(link)),
                 Some(Err(Errno::NODEV)) => return Ok(None),
                 Some(Err(error)) => return Err(error),
@@ -156,11 +161,12 @@ fn take(socket: &OwnedFd) -> io::Result<usize> {
 }
 
 /// The request: netlink header, `struct ifinfomsg`, the name.
-fn question(device: &str) -> Vec<u8> {
+fn question(device: &str, sequence: u32) -> Vec<u8> {
     let mut question = vec![0; 4];
     question.extend(GET_LINK.to_ne_bytes());
     question.extend(REQUEST.to_ne_bytes());
-    question.extend([0; 8 + 16]);
+    question.extend(sequence.to_ne_bytes());
+    question.extend([0; 4 + 16]);
     let mut attribute = |kind: u16, value: &[u8]| {
         let length = u16::try_from(value.len().saturating_add(4)).unwrap_or(u16::MAX);
         question.extend(length.to_ne_bytes());
@@ -177,10 +183,13 @@ fn question(device: &str) -> Vec<u8> {
     question
 }
 
-/// The head of an answer; `None` for what is none.
-fn answer(head: &[u8; HEAD]) -> Option<io::Result<Link>> {
+/// The head of an answer to the question of this number; `None` for what is none.
+fn answer(head: &[u8; HEAD], sequence: u32) -> Option<io::Result<Link>> {
     let short = |at: usize| head.get(at..)?.first_chunk().copied().map(u16::from_ne_bytes);
     let long = |at: usize| head.get(at..)?.first_chunk().copied().map(u32::from_ne_bytes);
+    if long(8)? != sequence {
+        return None;
+    }
     match short(4)? {
         NEW_LINK => {
             let identity = Identity { kind: short(18)?, index: long(20)? };
@@ -242,20 +251,20 @@ mod tests {
     #[test]
     fn answers_are_read_as_they_are() {
         let mut head = [0; HEAD];
-        assert!(answer(&head).is_none());
+        assert!(answer(&head, 0).is_none());
         head[4..6].copy_from_slice(&NEW_LINK.to_ne_bytes());
         head[18..20].copy_from_slice(&512_u16.to_ne_bytes());
         head[20..24].copy_from_slice(&7_u32.to_ne_bytes());
         head[24..28].copy_from_slice(&0x1043_u32.to_ne_bytes());
-        assert_eq!(answer(&head), Some(Ok(Link { identity: Identity { index: 7, kind: 512 }, up: true })));
+        assert_eq!(answer(&head, 0), Some(Ok(Link { identity: Identity { index: 7, kind: 512 }, up: true })));
         head[4..6].copy_from_slice(&ERROR.to_ne_bytes());
         head[16..20].copy_from_slice(&(-19_i32).to_ne_bytes());
-        assert_eq!(answer(&head), Some(Err(Errno::NODEV)));
+        assert_eq!(answer(&head, 0), Some(Err(Errno::NODEV)));
         for lie in [i32::MIN, -4096, 1] {
             head[16..20].copy_from_slice(&lie.to_ne_bytes());
-            assert_eq!(answer(&head), Some(Err(Errno::PROTO)));
+            assert_eq!(answer(&head, 0), Some(Err(Errno::PROTO)));
         }
         head[16..20].copy_from_slice(&0_i32.to_ne_bytes());
-        assert!(answer(&head).is_none());
+        assert!(answer(&head, 0).is_none());
     }
 }

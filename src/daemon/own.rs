@@ -1,9 +1,10 @@
 //! Where an address is, by the kernel's routing tables: on this router, behind it, or elsewhere.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
-use rustix::io::{self, Errno};
+use rustix::io::{self, Errno, retry_on_intr};
 use rustix::net::netdevice::{index_to_name, name_to_index};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
@@ -37,12 +38,16 @@ const KIND_AT: usize = 7;
 const ROUTE: usize = 12;
 /// An answer about one route is far shorter.
 const ANSWER: usize = 1024;
+/// Answers to earlier questions that are passed over: they stay behind where reading them failed.
+const STALE_MAX: usize = 4;
 
 /// Asks the kernel's routing tables.
 #[derive(Debug)]
 pub struct Routes {
     socket: OwnedFd,
     captured: Vec<String>,
+    /// The number of the last question.
+    sequence: Cell<u32>,
 }
 
 /// What the kernel says of the way to an address.
@@ -63,7 +68,7 @@ impl Routes {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         // Without a protocol: NETLINK_ROUTE is number 0.
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
-        Ok(Self { socket, captured: captured.to_vec() })
+        Ok(Self { socket, captured: captured.to_vec(), sequence: Cell::new(0) })
     }
 
     /// Where the address is; [`Place::Unknown`] where the kernel gives no clear answer, and for the broadcast
@@ -114,24 +119,32 @@ impl Routes {
 
     /// The route to this address; the kernel answers inside our `sendto`.
     fn ask(&self, address: IpAddr, flags: u32) -> io::Result<Option<Route>> {
-        let question = question(address, flags);
+        let sequence = self.sequence.get().wrapping_add(1);
+        self.sequence.set(sequence);
+        let question = question(address, flags, sequence);
         sendto(&self.socket, &question, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
-        let mut answer = [0; ANSWER];
-        let (length, _) = recv(&self.socket, &mut answer[..], RecvFlags::DONTWAIT)?;
-        let mut messages = Messages(answer.get(..length).unwrap_or_default());
-        match messages.next() {
-            Some(Message { kind: NEW_ROUTE, payload, .. }) => Ok(route(payload)),
-            Some(message) => match message.outcome() {
-                Some(Err(error)) => Err(error),
-                _ => Ok(None),
-            },
-            None => Ok(None),
+        for _ in 0..=STALE_MAX {
+            let mut answer = [0; ANSWER];
+            let (length, _) = retry_on_intr(|| recv(&self.socket, &mut answer[..], RecvFlags::DONTWAIT))?;
+            // The answer to another question would tell where another address is.
+            match Messages(answer.get(..length).unwrap_or_default()).next() {
+                Some(message) if message.sequence != sequence => {}
+                Some(Message { kind: NEW_ROUTE, payload, .. }) => return Ok(route(payload)),
+                Some(message) => {
+                    return match message.outcome() {
+                        Some(Err(error)) => Err(error),
+                        _ => Ok(None),
+                    };
+                }
+                None => return Ok(None),
+            }
         }
+        Err(Errno::PROTO)
     }
 }
 
 /// The request: netlink header, `struct rtmsg`, the address.
-fn question(address: IpAddr, flags: u32) -> Vec<u8> {
+fn question(address: IpAddr, flags: u32, sequence: u32) -> Vec<u8> {
     let (family, octets) = match address {
         IpAddr::V4(v4) => (AddressFamily::INET, v4.octets().to_vec()),
         IpAddr::V6(v6) => (AddressFamily::INET6, v6.octets().to_vec()),
@@ -144,7 +157,8 @@ fn question(address: IpAddr, flags: u32) -> Vec<u8> {
     question.extend(length.to_ne_bytes());
     question.extend(GET_ROUTE.to_ne_bytes());
     question.extend(REQUEST.to_ne_bytes());
-    question.extend([0; 8]);
+    question.extend(sequence.to_ne_bytes());
+    question.extend([0; 4]);
     question.extend([family, bits, 0, 0, 0, 0, 0, 0]);
     question.extend(flags.to_ne_bytes());
     question.extend(attribute.to_ne_bytes());
@@ -181,6 +195,20 @@ mod tests {
             ("127.0.0.1", true),
         ] {
             assert_eq!(routes.place_of(address.parse().unwrap()) == Place::Own, own, "{address}");
+        }
+    }
+
+    #[test]
+    fn the_answer_to_a_question_that_was_given_up_is_not_taken_for_another_ones() {
+        let routes = Routes::open(&[]).unwrap();
+        let (own, other) = ("127.0.0.1".parse().unwrap(), "192.0.2.77".parse().unwrap());
+        for left_behind in 1..=STALE_MAX {
+            for _ in 0..left_behind {
+                let question = question(own, 0, routes.sequence.get());
+                sendto(&routes.socket, &question, SendFlags::empty(), &SocketAddrNetlink::new(0, 0)).unwrap();
+            }
+            assert_ne!(routes.place_of(other), Place::Own, "{left_behind} answers were left behind");
+            assert_eq!(routes.place_of(own), Place::Own);
         }
     }
 

@@ -8,6 +8,9 @@ use rustix::io::Errno;
 
 use super::clock::since_boot;
 
+/// How long is slept instead where the kernel has no memory to wait with.
+const SHORT_OF_MEMORY: Duration = Duration::from_millis(50);
+
 /// Who may wake the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -74,6 +77,8 @@ impl<'a> Wait<'a> {
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
         match poll(&mut self.fds, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
+            // Whatever is ready then still is at the next turn.
+            Err(Errno::NOMEM | Errno::AGAIN) => std::thread::sleep(SHORT_OF_MEMORY),
             Err(error) => return Err(format!("poll: {error}")),
         }
         let woke = self.fds.iter().zip(self.parts).filter(|(fd, _)| !fd.revents().is_empty());

@@ -177,6 +177,7 @@ impl Firewall {
     /// Tries to remove the cause of a refusal; whether a second try makes sense.
     fn mend(&mut self, refusal: Refusal, now: Duration) -> bool {
         match (refusal.errno, refusal.subject) {
+            _ if refusal.is_passing() => true,
             // Somebody else put a range or a translation of his own into our set.
             (Errno::EXIST | Errno::BUSY, Some(set)) => self.adopt_set(set, now).is_ok(),
             // On old kernels, an element may expire between its adding and its deletion.

@@ -90,10 +90,11 @@ impl Firewall {
     }
 
     fn try_delete(&mut self, elements: &[Element]) -> Result<(), Refusal> {
-        let mut batch = Batch::new(self.table(), self.requests.sequence());
-        for element in elements {
-            batch.delete_element(element);
-        }
-        self.requests.commit(batch)
+        let table = self.table();
+        self.requests.commit_again(|sequence| {
+            let mut batch = Batch::new(table, sequence);
+            elements.iter().for_each(|element| batch.delete_element(element));
+            batch
+        })
     }
 }

@@ -41,6 +41,14 @@ pub(super) struct Refusal {
     pub(super) subject: Option<Set>,
 }
 
+impl Refusal {
+    /// Whether the kernel was short of memory, or its answer was lost: then nobody knows whether the transaction was
+    /// made true, and the same once more does no harm.
+    pub(super) fn is_passing(self) -> bool {
+        self.subject.is_none() && matches!(self.errno, Errno::NOBUFS | Errno::NOMEM | Errno::AGAIN | Errno::PROTO)
+    }
+}
+
 /// A netlink socket of the netfilter family that never blocks.
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -175,6 +183,14 @@ impl Requests {
             Some(refusal) => Err(refusal),
             None if acknowledged => Ok(()),
             None => Err(refusal(Errno::PROTO)),
+        }
+    }
+
+    /// Commits what `batch` makes for the given number of its first message, and does so once more where that may help.
+    pub(super) fn commit_again(&mut self, batch: impl Fn(u32) -> Batch) -> Result<(), Refusal> {
+        match self.commit(batch(self.sequence)) {
+            Err(refusal) if refusal.is_passing() => self.commit(batch(self.sequence)),
+            done => done,
         }
     }
 
