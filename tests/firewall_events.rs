@@ -211,6 +211,87 @@ fn lost_notifications_are_made_up_for() {
     });
 }
 
+/// Has the firewall miss most of what happens meanwhile; `heard` are the bytes of memory for what it does not miss.
+fn deafened(firewall: &Firewall, heard: usize, work: impl FnOnce()) {
+    let room = |bytes| {
+        rustix::net::sockopt::set_socket_recv_buffer_size_force(firewall.event_fd(), bytes).unwrap();
+    };
+    room(heard);
+    work();
+    room(1 << 20);
+}
+
+#[test]
+fn what_was_heard_before_notifications_were_lost_counts() {
+    alone(|| {
+        let mut firewall = on_fw4();
+        for source in ["192.0.2.1", "192.0.2.2"] {
+            firewall.grant(&grant("alice", source, "tcp/22", 30), now()).unwrap();
+        }
+        firewall.on_events(now());
+        deafened(&firewall, 1, || {
+            run("nft", "delete element inet fw4 spa_in4_v1 { 192.0.2.1 . tcp . 22 }");
+            load(&format!("{RESTART}{}", fw4()));
+        });
+        let events = firewall.on_events(now());
+        assert!(matches!(events[..], [Event::Revoked(..), Event::Restored(1), Event::Resynced]), "{events:?}");
+        assert_eq!(firewall.on_events(now()), []);
+        assert_eq!(elements("fw4", "spa_in4_v1").into_keys().collect::<Vec<_>>(), ["192.0.2.2 . tcp . 22"]);
+
+        // That the table was deleted was heard, and not that it came back.
+        deafened(&firewall, 100_000, || {
+            for _ in 0..20 {
+                run("nft", "delete table inet fw4");
+                load(&fw4());
+            }
+        });
+        let events = firewall.on_events(now());
+        assert!(events.starts_with(&[Event::TableGone]) && events.ends_with(&[Event::Restored(1), Event::Resynced]));
+        assert_eq!(firewall.on_events(now()), []);
+        run("nft", "flush set inet fw4 spa_in4_v1");
+        assert!(matches!(firewall.on_events(now())[..], [Event::Revoked(..)]));
+    });
+}
+
+#[test]
+fn the_guard_does_not_stay_away() {
+    alone(|| {
+        let mut firewall = Firewall::open(FirewallMode::Standalone, Some(guard()), now()).unwrap();
+        firewall.grant(&grant("alice", "192.0.2.1", "tcp/22", 30), now()).unwrap();
+        firewall.on_events(now());
+        let before = run("nft", "list table inet spa_knockd");
+        let same = || {
+            let rules = |text: String| text.lines().filter(|line| !line.contains("expires")).collect::<String>();
+            rules(run("nft", "list table inet spa_knockd")) == rules(before.clone())
+        };
+        for hand in ["flush table inet spa_knockd", "flush chain inet spa_knockd guard_input"] {
+            run("nft", hand);
+            assert!(!same());
+            assert_eq!(firewall.on_events(now()), [Event::Mended], "{hand}");
+            assert!(same(), "{hand}");
+            assert_eq!(firewall.on_events(now()), []);
+        }
+        // A set that nobody can take away for long, and the end of its grants.
+        load("flush table inet spa_knockd\ndelete set inet spa_knockd spa_in4_v1");
+        assert!(matches!(firewall.on_events(now())[..], [Event::Revoked(..), Event::Mended]));
+        firewall.grant(&grant("alice", "192.0.2.1", "tcp/22", 30), now()).unwrap();
+        assert!(run("nft", "list table inet spa_knockd").contains("@spa_in4_v1 accept"));
+
+        // Somebody's table of the same name, and nobody heard of it.
+        for hand in ["delete table inet spa_knockd\ntable inet spa_knockd { }", "flush table inet spa_knockd"] {
+            deafened(&firewall, 1, || {
+                load("table inet other { chain a { }; chain b { }; }");
+                load(hand);
+            });
+            let events = firewall.on_events(now());
+            assert!(events.contains(&Event::Resynced), "{events:?}");
+            assert!(run("nft", "list chain inet spa_knockd guard_input").contains("reject"), "{hand}: {events:?}");
+            assert_eq!(elements("spa_knockd", "spa_in4_v1").len(), 1, "{hand}");
+            assert_eq!(firewall.on_events(now()), []);
+        }
+    });
+}
+
 #[test]
 fn the_standalone_table_is_made_again_at_once() {
     alone(|| {

@@ -20,6 +20,8 @@ pub(super) struct Transaction {
     pub(super) revoked: Vec<Element>,
     /// Sets of ours that were deleted.
     pub(super) dropped: Vec<Set>,
+    /// Rules, chains or sets were deleted.
+    pub(super) dismantled: bool,
 }
 
 /// Reads notifications message by message.
@@ -40,10 +42,10 @@ impl Watch {
         Self { table, own, current: Transaction::default(), touched: false, minded: BTreeSet::new() }
     }
 
-    /// Forgets what was read of an unfinished transaction.
-    pub(super) fn reset(&mut self) {
-        self.current = Transaction::default();
+    /// What was read of a transaction whose end was lost: the kernel tells only what it has made true.
+    pub(super) fn cut(&mut self) -> Transaction {
         self.touched = true;
+        std::mem::take(&mut self.current)
     }
 
     /// Takes one notification; the transaction that it ends, if it changed anything of ours.
@@ -70,6 +72,7 @@ impl Watch {
         }
         let set = || attributes.text(attr::SET).and_then(Set::from_name);
         let current = &mut self.current;
+        current.dismantled |= matches!(message.kind, kind::DEL_RULE | kind::DEL_CHAIN | kind::DEL_SET);
         match message.kind {
             kind::DEL_TABLE => current.deleted = true,
             kind::NEW_TABLE => current.created = attributes.u64(attr::TABLE_HANDLE).or(Some(0)),
@@ -135,6 +138,15 @@ mod tests {
         assert_eq!(ended.len(), 1);
         assert!(ended[0].deleted);
         assert_eq!(ended[0].revoked, [element()]);
+        assert_eq!(read(&mut watch, generation().bytes()), []);
+    }
+
+    #[test]
+    fn a_transaction_whose_end_is_lost_is_told_as_far_as_it_was_heard() {
+        let mut watch = Watch::new("fw4", 77);
+        assert_eq!(read(&mut watch, &deletion("fw4")), []);
+        let cut = watch.cut();
+        assert!(cut.deleted && cut.revoked == [element()] && watch.touched);
         assert_eq!(read(&mut watch, generation().bytes()), []);
     }
 

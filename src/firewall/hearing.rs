@@ -27,6 +27,11 @@ impl Hearing {
         self.retry.due()
     }
 
+    /// What was heard is not enough to know the state, and that cannot be asked for now: it is as if the socket had failed.
+    pub(super) fn doubt(&mut self, now: Duration) {
+        self.retry.failed(now);
+    }
+
     /// Reads one datagram of the kernel; `None` when there is none now. `now` is `CLOCK_BOOTTIME`.
     ///
     /// Lost ones are an overrun, `NOBUFS`, as are those that nobody heard before the socket was replaced.
@@ -58,6 +63,18 @@ impl AsFd for Hearing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_doubt_ends_with_an_overrun_that_has_the_state_asked_for_again() {
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let mut hearing = Hearing { socket: Socket::over(null.into()), retry: Retry::default() };
+        let (buffer, now) = (&mut [0; 64][..], Duration::from_secs(9));
+        hearing.doubt(now);
+        assert_eq!((hearing.receive(buffer, now), hearing.due()), (Ok(None), Some(Duration::from_secs(10))));
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(hearing.receive(buffer, Duration::from_secs(10)), Err(Errno::NOBUFS));
+        }
+    }
 
     #[test]
     fn a_socket_that_fails_is_left_alone_for_a_while_and_replaced() {

@@ -19,6 +19,7 @@ pub(super) mod kind {
     pub(crate) const DEL_TABLE: u16 = NEW_TABLE + 2;
     pub(crate) const NEW_CHAIN: u16 = NEW_TABLE + 3;
     pub(crate) const GET_CHAIN: u16 = NEW_TABLE + 4;
+    pub(crate) const DEL_CHAIN: u16 = NEW_TABLE + 5;
     pub(crate) const NEW_RULE: u16 = NEW_TABLE + 6;
     pub(crate) const GET_RULE: u16 = NEW_TABLE + 7;
     pub(crate) const DEL_RULE: u16 = NEW_TABLE + 8;

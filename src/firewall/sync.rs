@@ -17,8 +17,8 @@ use super::wire::{Attributes, Messages};
 use super::{Firewall, standalone};
 use crate::config::FirewallMode;
 
-/// Datagrams that one call reads: a restart of a large firewall takes about as many.
-const DATAGRAMS_MAX: usize = 64;
+/// Datagrams that one call reads, more than the socket has room for: what was done before a grant is known before it.
+const DATAGRAMS_MAX: usize = 4096;
 /// Elements of one transaction that changes many: the kernel's refusals of all of them fit the socket.
 pub(super) const CHUNK: usize = 64;
 
@@ -31,6 +31,8 @@ pub enum Event {
     Restored(usize),
     /// Somebody deleted this element; the grant of this stanza ends.
     Revoked(Element, String),
+    /// Somebody deleted rules, chains or sets of our own table; they were made again.
+    Mended,
     /// Notifications were lost, and the sets were read anew.
     Resynced,
     /// Living grants could not be put back; this is tried again when the table changes.
@@ -49,6 +51,7 @@ impl fmt::Display for Event {
             Self::Revoked(element, access) => {
                 write!(f, "{element} of {access} was deleted by hand")
             }
+            Self::Mended => f.write_str("the rules of the firewall table were changed by hand, and made again"),
             Self::Resynced => f.write_str("firewall notifications were lost; the sets were read anew"),
             Self::Failed(error) => write!(f, "living grants could not be put back: {error}"),
             Self::Deaf(error) => write!(f, "{error}; it is tried again"),
@@ -78,23 +81,23 @@ impl Firewall {
 
     pub(super) fn drain(&mut self, now: Duration) {
         let mut buffer = std::mem::take(&mut self.buffer);
+        let mut lost = false;
         for _ in 0..DATAGRAMS_MAX {
             match self.events.receive(&mut buffer, now) {
                 Ok(Some(length)) => {
                     for message in Messages(buffer.get(..length).unwrap_or_default()) {
                         let living = &self.living;
                         let ended = self.watch.read(&message, |element| living.contains(element));
-                        if let Some(ended) = ended {
-                            self.apply(ended, now);
+                        match ended {
+                            Some(ended) if lost => self.take_note(&ended, now),
+                            Some(ended) => self.apply(&ended, now),
+                            None => {}
                         }
                     }
                 }
                 Ok(None) => break,
-                Err(Errno::NOBUFS) => {
-                    self.watch.reset();
-                    let result = self.resync(now);
-                    self.news.push(result.map_or_else(Event::Failed, |()| Event::Resynced));
-                }
+                // What was heard before the loss is still to be read, and tells what must not come back.
+                Err(Errno::NOBUFS) => lost = true,
                 Err(errno) => {
                     let error = FirewallError::kernel("read nftables events", errno);
                     self.news.push(Event::Deaf(error));
@@ -103,16 +106,26 @@ impl Firewall {
             }
         }
         self.buffer = buffer;
+        if lost {
+            let unfinished = self.watch.cut();
+            self.take_note(&unfinished, now);
+            let result = self.resync(now);
+            if result.is_err() {
+                self.events.doubt(now);
+            }
+            self.news.push(result.map_or_else(Event::Failed, |()| Event::Resynced));
+        }
     }
 
-    fn apply(&mut self, ended: Transaction, now: Duration) {
+    /// Learns what somebody did to the table, and leaves the kernel as it is.
+    fn take_note(&mut self, ended: &Transaction, now: Duration) {
         if ended.deleted {
             self.lose_table();
         } else {
             for element in &ended.revoked {
                 self.deleted_by_hand(element, now);
             }
-            for set in ended.dropped {
+            for &set in &ended.dropped {
                 let gone: Vec<Element> = self.elements_of(set).map(|(element, _)| *element).collect();
                 gone.iter().for_each(|element| self.deleted_by_hand(element, now));
             }
@@ -121,13 +134,18 @@ impl Firewall {
             self.handle = ended.created;
             self.unfilled = true;
         }
+    }
+
+    fn apply(&mut self, ended: &Transaction, now: Duration) {
+        self.take_note(ended, now);
         // Also where somebody else made the table: its guard must be ours.
-        let remake = ended.deleted || ended.created.is_some();
-        if remake
-            && self.mode == FirewallMode::Standalone
-            && let Err(error) = self.remake()
-        {
-            self.news.push(Event::Failed(error));
+        let remade = ended.deleted || ended.created.is_some();
+        if self.mode == FirewallMode::Standalone && (remade || ended.dismantled) {
+            match self.remake() {
+                Ok(()) if remade => {}
+                Ok(()) => self.news.push(Event::Mended),
+                Err(error) => self.news.push(Event::Failed(error)),
+            }
         }
         let declared = ended.declared || ended.created.is_some();
         if self.unfilled && self.handle.is_some() && (declared || ended.deleted) {
@@ -208,24 +226,24 @@ impl Firewall {
 
     /// Reads the sets anew after notifications were lost.
     ///
-    /// In the same table, what is not there was deleted or has expired; another table is refilled.
+    /// In the same table, what is not there was deleted or has expired; another table is refilled. The guard of
+    /// standalone mode is made again: nobody knows what became of it.
     pub(super) fn resync(&mut self, now: Duration) -> Result<(), FirewallError> {
-        let mut handle = self.requests.table(self.table())?;
-        if handle.is_none() && self.mode == FirewallMode::Standalone {
-            self.remake()?;
-            handle = self.handle.take();
-        }
-        let same = handle.is_some() && handle == self.handle && !self.unfilled;
-        if handle.is_none() && self.handle.is_some() {
+        let found = self.requests.table(self.table())?;
+        let same = found.is_some() && found == self.handle && !self.unfilled;
+        if found.is_none() && self.handle.is_some() {
             self.lose_table();
         }
-        self.handle = handle;
-        if handle.is_none() {
+        self.handle = found;
+        if self.mode == FirewallMode::Standalone {
+            self.remake()?;
+        }
+        if self.handle.is_none() {
             return Ok(());
         }
         if same {
-            self.living.retain(|_, _| false);
-            return self.adopt(now);
+            let before = std::mem::take(&mut self.living);
+            return self.adopt(now).inspect_err(|_| self.living = before);
         }
         self.living.retain(|_, life| life.expiry != FOREVER);
         self.refill(now);
