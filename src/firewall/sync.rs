@@ -14,7 +14,7 @@ use super::living::{FOREVER, Life};
 use super::numbers::attr;
 use super::sets::Set;
 use super::wire::{Attributes, Messages};
-use super::{Firewall, standalone};
+use super::{Firewall, by_now, standalone};
 use crate::config::FirewallMode;
 
 /// Datagrams that one call reads, more than the socket has room for: what was done before a grant is known before it.
@@ -199,6 +199,7 @@ impl Firewall {
                 .map(|(element, life)| (*element, life.clone()))
                 .collect();
             for chunk in elements.chunks(CHUNK) {
+                let now = by_now(now);
                 let mut batch = Batch::new(self.table(), self.requests.sequence());
                 for (element, life) in chunk {
                     if let Some(timeout) = life.remaining(now) {
