@@ -27,7 +27,7 @@ pub(crate) fn config(mode: &str) -> String {
     };
     format!(
         "config spa-knockd 'main'\n\toption enabled '1'\n\tlist device 'wan'\n\toption firewall '{mode}'\n{}{}",
-        stanza("alice", 1, ""),
+        stanza("alice", 1, "\toption max_timeout '3600'\n"),
         stanza("wide", 2, "\toption prefix_v4 '24'\n")
     )
 }
@@ -52,7 +52,7 @@ impl Knocker {
         let number = self.made;
         let timeout = [2, 3, 5, 20, 60][random.pick(5)];
         match random.below(10) {
-            0 if renewable > 0 => (exact((random.below(renewable) + 1) * RENEWED), 100 + number % 200),
+            0 if renewable > 0 => (exact((random.below(renewable) + 1) * RENEWED), 100 + number),
             1 => (format!("2001:db8:77::{number:x}"), timeout),
             2 => (Ipv4Addr::from_bits(0x0b00_0000 + (number << 8)).to_string() + "/24", timeout),
             _ => (exact(number), timeout),

@@ -16,12 +16,14 @@ mod lab;
 mod ledger;
 mod random;
 mod storm;
+mod trouble;
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::fw4::FW4;
-use lab::{Place, events, wait_for};
+use lab::{Place, events};
 use storm::Storm;
 
 /// How long a storm lasts.
@@ -54,8 +56,26 @@ fn change_fw4(storm: &Storm, change: u32) {
 
 /// One change of the table that is ours.
 fn change_ours(storm: &Storm, change: u32) {
+    if change == 7 {
+        return storm.hand();
+    }
     let watcher = storm.lab.watch();
     let begun = Instant::now();
+    let gap = thread::scope(|scope| {
+        // Awaited while nft runs: what counts is when each report comes.
+        let gap = scope.spawn(|| {
+            let patience = Duration::from_secs(1);
+            let gone = watcher.wait(events::DELETE_RULE, patience).expect("the end of the guard");
+            watcher.wait(events::NEW_RULE, patience).expect("the guard") - gone
+        });
+        dismantle(storm, change);
+        gap.join().expect("a gap")
+    });
+    storm.figures.lock().unwrap().gaps.push(gap);
+    storm.ledger.lock().unwrap().absences.push((begun, Instant::now()));
+}
+
+fn dismantle(storm: &Storm, change: u32) {
     let ours = "inet spa_knockd";
     match change {
         0 | 1 => assert!(storm.nft(&format!("delete table {ours}"))),
@@ -64,14 +84,8 @@ fn change_ours(storm: &Storm, change: u32) {
         3 => assert!((0..3).fold(false, |deleted, _| deleted | storm.nft(&format!("delete table {ours}")))),
         4 => assert!(storm.nft(&format!("flush chain {ours} guard_input"))),
         5 => storm.lab.nft(&format!("delete table {ours}\ntable {ours} {{ }}")),
-        6 => assert!(storm.nft(&format!("flush table {ours}"))),
-        _ => return storm.hand(),
+        _ => assert!(storm.nft(&format!("flush table {ours}"))),
     }
-    let patience = Duration::from_secs(1);
-    let gone = watcher.wait(events::DELETE_RULE, patience).expect("the end of the guard");
-    let back = watcher.wait(events::NEW_RULE, patience).expect("the guard");
-    storm.figures.lock().unwrap().gaps.push(back - gone);
-    storm.ledger.lock().unwrap().absences.push((begun, Instant::now()));
 }
 
 fn storm(mode: &str, table: &'static str, change: fn(&Storm, u32)) {
@@ -97,10 +111,18 @@ fn storm(mode: &str, table: &'static str, change: fn(&Storm, u32)) {
     change(&storm, 0);
     storm.agree(Instant::now());
     // What people are told is what is there.
-    wait_for("the same in both", Duration::from_secs(1), || {
-        let listed = storm.lab.asked(&["grants"])["grants"].as_array().unwrap().len();
-        (listed == kernel::snapshot(&storm.lab, table).held.len()).then_some(())
-    });
+    let begun = Instant::now();
+    loop {
+        let listed = storm.lab.asked(&["grants"]);
+        let listed = listed["grants"].as_array().unwrap().iter();
+        let listed: BTreeSet<String> = listed.map(|grant| grant["source"].as_str().unwrap().to_owned()).collect();
+        let held: BTreeSet<String> = kernel::snapshot(&storm.lab, table).held.into_keys().collect();
+        if listed == held {
+            break;
+        }
+        let differ: Vec<_> = listed.symmetric_difference(&held).collect();
+        assert!(begun.elapsed() < Duration::from_secs(3), "listed or held: {differ:?}");
+    }
     storm.daemon.stop();
 }
 
