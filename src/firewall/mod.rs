@@ -143,9 +143,10 @@ impl Firewall {
             return Err(FirewallError::Opening("a timeout of 0 seconds"));
         }
         let elements = grant::elements(grant)?;
-        let life = Life { expiry: now + Duration::from_secs(grant.timeout.into()), access: Arc::clone(&grant.access) };
         // What others changed before this grant must not be taken for a change after it.
         self.drain(now);
+        let now = by_now(now);
+        let life = Life { expiry: now + Duration::from_secs(grant.timeout.into()), access: Arc::clone(&grant.access) };
         let lives = || elements.iter().map(|element| (element, &life));
         let Err(refusal) = self.try_live(lives(), now) else {
             return Ok(());
@@ -153,7 +154,7 @@ impl Firewall {
         if !self.mend(refusal, now) {
             return Err(self.explain(refusal));
         }
-        self.try_live(lives(), now).map_err(|refusal| self.explain(refusal))
+        self.try_live(lives(), by_now(now)).map_err(|refusal| self.explain(refusal))
     }
 
     /// Makes elements live until their time, all of them in one transaction, or none.
@@ -246,6 +247,13 @@ impl Firewall {
     fn table(&self) -> &'static str {
         table_of(self.mode)
     }
+}
+
+/// The time that it is by now, on `CLOCK_BOOTTIME`, where `then` was when our caller looked: the kernel may take a
+/// fifth of a second to make a table, and what is put back after that must not outlive its time by as much.
+fn by_now(then: Duration) -> Duration {
+    let clock = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(clock).unwrap_or_default().max(then)
 }
 
 fn table_of(mode: FirewallMode) -> &'static str {

@@ -14,7 +14,7 @@ use super::living::{FOREVER, Life};
 use super::numbers::attr;
 use super::sets::Set;
 use super::wire::{Attributes, Messages};
-use super::{Firewall, standalone};
+use super::{Firewall, by_now, standalone};
 use crate::config::FirewallMode;
 
 /// Datagrams that one call reads, more than the socket has room for: what was done before a grant is known before it.
@@ -205,6 +205,7 @@ impl Firewall {
                 .map(|(element, life)| (*element, life.clone()))
                 .collect();
             for chunk in elements.chunks(CHUNK) {
+                let now = by_now(now);
                 let lives =
                     chunk.iter().filter_map(|(element, life)| Some((element, life.remaining(now)?, &life.access)));
                 let count = lives.clone().count();

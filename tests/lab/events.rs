@@ -14,6 +14,11 @@ const GROUP_NFTABLES: u32 = 1 << 6;
 /// `NFNL_SUBSYS_NFTABLES`, the upper byte of a message type.
 const SUBSYSTEM: u8 = 10;
 
+/// Bytes of reports that may wait to be read.
+const ROOM: usize = 1 << 24;
+
+/// A rule was deleted (`NFT_MSG_DELRULE`).
+pub(crate) const DELETE_RULE: u8 = 8;
 /// A rule was added (`NFT_MSG_NEWRULE`).
 pub(crate) const NEW_RULE: u8 = 6;
 /// An element was added (`NFT_MSG_NEWSETELEM`).
@@ -37,6 +42,7 @@ impl Lab {
             )
             .expect("open netlink");
             rustix::net::bind(&socket, &SocketAddrNetlink::new(0, GROUP_NFTABLES)).expect("join the nftables group");
+            rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, ROOM).expect("room for reports");
             Watcher(socket)
         })
     }

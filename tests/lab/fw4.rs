@@ -3,7 +3,7 @@
 use super::{Lab, Place};
 
 /// The chains of fw4 that matter here, around our sets and rules.
-const FW4: &str = concat!(
+pub(crate) const FW4: &str = concat!(
     "table inet fw4 {\n",
     include_str!("../../files/usr/share/nftables.d/table-pre/10-spa-knockd.nft"),
     "
