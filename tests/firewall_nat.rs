@@ -135,9 +135,9 @@ fn the_way_closes_in_time_and_an_established_connection_lives_on() {
     in_both_modes(|mut net| {
         let server = net.lan.listen("10.0.0.2:22");
         let masquerade = Forward { snat: Some(Snat::Masquerade), ..way(CLIENT, Some(2222), "10.0.0.2:22") };
-        net.grant(masquerade, 1);
+        net.grant(masquerade, 4);
         let (client, served) = net.connect(&server, CLIENT, "192.0.2.1:2222").unwrap();
-        sleep(Duration::from_millis(1_100));
+        sleep(Duration::from_millis(4_100));
         assert_eq!(net.reach(&server, CLIENT, "192.0.2.1:2222"), REFUSED);
         assert_eq!(net.reach(&server, CLIENT, "10.0.0.2:22"), REFUSED);
         let mut bytes = [0; 4];
@@ -188,11 +188,11 @@ fn over_ipv6_the_inside_host_is_reached_at_its_own_address() {
         let server = net.lan.listen("[::]:22");
         let (to, other) = ("[2001:db8:1::2]:22", "[2001:db8:1::3]:22");
         assert_eq!(net.reach(&server, CLIENT6, to), REFUSED);
-        net.grant(way(CLIENT6, None, to), 1);
+        net.grant(way(CLIENT6, None, to), 4);
         assert_eq!(net.reach(&server, CLIENT6, to), seen(CLIENT6, to));
         assert_eq!(net.reach(&server, CLIENT6, other), REFUSED);
         assert_eq!(net.reach(&server, STRANGER6, to), REFUSED);
-        sleep(Duration::from_millis(1_100));
+        sleep(Duration::from_millis(4_100));
         assert_eq!(net.reach(&server, CLIENT6, to), REFUSED);
     });
 }
@@ -203,8 +203,8 @@ fn a_whole_host_is_reached_on_every_port() {
         // Both are protected in standalone mode.
         let servers = ["0.0.0.0:22", "0.0.0.0:443"].map(|address| net.lan.listen(address));
         let servers6 = ["[2001:db8:1::2]:22", "[2001:db8:1::2]:443"].map(|address| net.lan.listen(address));
-        net.grant(Forward { all: true, ..way(CLIENT, Some(2222), "10.0.0.2:22") }, 1);
-        net.grant(Forward { all: true, ..way(CLIENT6, None, "[2001:db8:1::2]:22") }, 1);
+        net.grant(Forward { all: true, ..way(CLIENT, Some(2222), "10.0.0.2:22") }, 4);
+        net.grant(Forward { all: true, ..way(CLIENT6, None, "[2001:db8:1::2]:22") }, 4);
         assert_eq!(net.reach(&servers[0], CLIENT, "192.0.2.1:2222"), seen(CLIENT, "10.0.0.2:22"));
         for (server, port) in servers.iter().zip([22, 443]) {
             let (to, other) = (format!("10.0.0.2:{port}"), format!("10.0.0.3:{port}"));
@@ -217,7 +217,7 @@ fn a_whole_host_is_reached_on_every_port() {
             assert_eq!(net.reach(server, CLIENT6, &to), seen(CLIENT6, &to));
             assert_eq!(net.reach(server, STRANGER6, &to), REFUSED);
         }
-        sleep(Duration::from_millis(1_100));
+        sleep(Duration::from_millis(4_100));
         assert_eq!(net.reach(&servers[1], CLIENT, "10.0.0.2:443"), REFUSED);
         assert_eq!(net.reach(&servers6[1], CLIENT6, "[2001:db8:1::2]:443"), REFUSED);
     });
