@@ -15,6 +15,9 @@ const TURN: usize = 256;
 /// Turns that a capture gets before it is closed: more than the largest ring holds frames of the shortest knock.
 const LAST_TURNS: usize = 2048;
 
+/// How long that may take: a flood fills the ring again meanwhile.
+const LAST_TIME: Duration = Duration::from_millis(100);
+
 /// What a new capture is made of.
 pub(super) struct Wish<'a> {
     pub(super) filter: &'a Filter,
@@ -141,10 +144,11 @@ impl Ear {
         })
     }
 
-    /// Takes all that was captured before the capture is closed.
+    /// Takes what was captured before the capture is closed; under a flood, not all of it.
     pub(super) fn empty(&mut self, door: &mut Door) {
+        let until = since_boot().saturating_add(LAST_TIME);
         for _ in 0..LAST_TURNS {
-            if self.listen(door) == 0 {
+            if self.listen(door) == 0 || since_boot() >= until {
                 break;
             }
         }
