@@ -203,6 +203,35 @@ fn hooks_that_hang_or_flood_wait_for_each_other_and_for_nobody_else() {
 }
 
 #[test]
+fn commands_that_hang_hold_no_end_off() {
+    let (lab, keys) = lab();
+    let daemon = lab.daemon(&config(&lab, &keys, "standalone", AT_END));
+    for count in 1..=8 {
+        lab.knock(&keys, &["-C", "hang", "-a", "203.0.113.2"]);
+        wait_for("hanging commands", SOON, || (running(&daemon) == count).then_some(()));
+    }
+    open(&lab, &keys, "30");
+    lab.asked(&["revoke", "--all"]);
+    assert!(wait_told(&lab, 1)[0].starts_with("close|revoked|"));
+    assert_eq!(running(&daemon), 8);
+    daemon.stop();
+}
+
+#[test]
+fn a_stop_says_what_it_cuts_off() {
+    let (lab, keys) = lab();
+    let daemon = lab.daemon(&config(&lab, &keys, "standalone", "\toption on_close 'hang'\n"));
+    for port in 1..=6 {
+        knock(&lab, &keys, &format!("tcp/{port}"), "30");
+        lab.wait_element("spa_in4_v1", &["203.0.113.2", "tcp", &port.to_string()]);
+    }
+    lab.asked(&["revoke", "--all"]);
+    wait_for("hooks", SOON, || (running(&daemon) == 4).then_some(()));
+    let log = daemon.stop();
+    assert!(log.contains("the daemon has ended: on_close commands that do not run: 2; killed: 4"), "{log}");
+}
+
+#[test]
 fn many_ends_at_once_all_run_and_what_could_not_end_does_not_begin() {
     let (lab, keys) = lab();
     let text = config(&lab, &keys, "standalone", AT_END);
