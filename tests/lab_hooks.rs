@@ -85,6 +85,16 @@ fn running(daemon: &Daemon) -> usize {
     children(daemon.pid()).first().map_or(0, |helper| children(*helper).len())
 }
 
+/// Puts so many elements of the stanza into the set, as an earlier daemon would have left them.
+fn fill(lab: &Lab, count: u32) {
+    let element = |host: u32| {
+        let address = Ipv4Addr::from_bits(0x0a00_0001 + host);
+        format!("{address} . tcp . 22 timeout 300s comment \"alice\"")
+    };
+    let elements: Vec<String> = (0..count).map(element).collect();
+    lab.nft(&format!("add element inet spa_knockd spa_in4_v1 {{ {} }}\n", elements.join(", ")));
+}
+
 #[test]
 fn a_grant_s_end_runs_once_after_the_last_renewal_when_all_is_closed() {
     let (lab, keys) = lab();
@@ -229,6 +239,15 @@ fn a_stop_says_what_it_cuts_off() {
     wait_for("hooks", SOON, || (running(&daemon) == 4).then_some(()));
     let log = daemon.stop();
     assert!(log.contains("the daemon has ended: on_close commands that do not run: 2; killed: 4"), "{log}");
+    assert!(!log.contains("grants have ended whose"), "{log}");
+    // Some of these the helper was not even told of.
+    fill(&lab, 1000);
+    let daemon = lab.daemon(&config(&lab, &keys, "standalone", AT_END));
+    lab.asked(&["revoke", "--all"]);
+    let log = daemon.stop();
+    let line = log.lines().find(|line| line.contains("grants have ended whose on_close does not run any more"));
+    let count = line.and_then(|line| line.split(' ').find_map(|word| word.parse::<usize>().ok()));
+    assert!(count.is_some_and(|count| (1..1000).contains(&count)), "{log}");
 }
 
 #[test]
@@ -236,20 +255,12 @@ fn many_ends_at_once_all_run_and_what_could_not_end_does_not_begin() {
     let (lab, keys) = lab();
     let text = config(&lab, &keys, "standalone", AT_END);
     lab.daemon(&text).stop();
-    let fill = |count: u32| {
-        let element = |host: u32| {
-            let address = Ipv4Addr::from_bits(0x0a00_0001 + host);
-            format!("{address} . tcp . 22 timeout 300s comment \"alice\"")
-        };
-        let elements: Vec<String> = (0..count).map(element).collect();
-        lab.nft(&format!("add element inet spa_knockd spa_in4_v1 {{ {} }}\n", elements.join(", ")));
-    };
-    fill(50);
+    fill(&lab, 50);
     let daemon = lab.daemon(&text);
     lab.asked(&["revoke", "--all"]);
     assert!(wait_told(&lab, 50).iter().all(|line| line.starts_with("close|revoked||10.0.0.")));
     daemon.stop();
-    fill(1025);
+    fill(&lab, 1025);
     let mut daemon = lab.daemon(&text);
     daemon.wait_log("1024");
     knock(&lab, &keys, "tcp/22", "30");

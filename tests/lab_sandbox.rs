@@ -16,7 +16,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::chown;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lab::ask::{STANDALONE, config, failed};
@@ -53,6 +53,14 @@ fn status_of(pid: u32) -> Vec<String> {
 fn children(pid: u32) -> Vec<u32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+/// What lacks for the process to be nobody's without any capability, now and for ever.
+fn rights_left(pid: u32) -> Vec<String> {
+    let status = status_of(pid);
+    let sets = ["CapInh", "CapPrm", "CapEff", "CapAmb"].map(|set| format!("{set}: 0000000000000000"));
+    let others = [format!("Uid: {NOBODY} {NOBODY} {NOBODY} {NOBODY}"), "NoNewPrivs: 1".to_owned()];
+    sets.into_iter().chain(others).filter(|line| !status.contains(line)).collect()
 }
 
 /// Demands that the process has these rights and no others.
@@ -208,15 +216,18 @@ fn an_unprivileged_start_keeps_two_capabilities_and_hands_none_on() {
     let [helper] = helper[..] else { panic!("one helper, not {helper:?}") };
     let started = wait_for("command and look-up", SOON, || Some(children(helper)).filter(|started| started.len() == 2));
     for pid in started.into_iter().chain([helper]) {
-        let status = status_of(pid);
-        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
-            assert!(status.contains(&format!("{set}: 0000000000000000")), "{set} of {status:#?}");
-        }
-        for line in [format!("Uid: {NOBODY} {NOBODY} {NOBODY} {NOBODY}"), "NoNewPrivs: 1".to_owned()] {
-            assert!(status.contains(&line), "{line} is not in {status:#?}");
-        }
+        assert_eq!(rights_left(pid), [""; 0]);
     }
     daemon.stop();
+
+    // Nor does a look-up rely on the helper; it waits for its name.
+    let alone = [&jail[..], &given, &["--", copy.to_str().expect("a path"), "run-resolver"]].concat();
+    let mut command = Command::new("setpriv");
+    command.args(alone).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut lookup = command.spawn().expect("start a look-up");
+    wait_for("a look-up without rights", SOON, || rights_left(lookup.id()).is_empty().then_some(()));
+    lookup.stdin.take().expect("its input").write_all(b"127.0.0.1").expect("tell it");
+    assert!(!lookup.wait().expect("its end").success(), "this is no host name");
 }
 
 #[test]
