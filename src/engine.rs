@@ -427,22 +427,34 @@ impl Stanza {
         max_age: u64,
         replay: Option<&ReplayMemory>,
     ) -> Result<(), Reason> {
-        if !plausible && (max_age > 0 || self.access.expires.is_some()) {
-            return Err(Reason::ClockNotSet);
-        }
-        if max_age > 0 {
-            if entry.timestamp.saturating_add(max_age) < now {
-                return Err(Reason::TooOld);
-            }
-            if entry.timestamp > now.saturating_add(max_age) {
-                return Err(Reason::TooNew);
-            }
-        }
+        self.is_timely(entry.timestamp, now, plausible, max_age)?;
         if replay.is_some_and(|replay| replay.has_seen(entry)) {
             return Err(Reason::Replay);
         }
         if entry.timestamp <= self.floor || (max_age == 0 && entry.timestamp <= self.newest) {
             return Err(Reason::NotNewer);
+        }
+        Ok(())
+    }
+
+    /// Whether a knock that was fresh, and is remembered as such, still is: the clock and the floor may have changed.
+    fn is_still_fresh(&self, timestamp: u64, now: u64, plausible: bool, max_age: u64) -> Result<(), Reason> {
+        self.is_timely(timestamp, now, plausible, max_age)?;
+        if timestamp <= self.floor { Err(Reason::NotNewer) } else { Ok(()) }
+    }
+
+    /// Whether a knock is neither too old nor too new, by a clock that can be believed where one is needed.
+    fn is_timely(&self, timestamp: u64, now: u64, plausible: bool, max_age: u64) -> Result<(), Reason> {
+        if !plausible && (max_age > 0 || self.access.expires.is_some()) {
+            return Err(Reason::ClockNotSet);
+        }
+        if max_age > 0 {
+            if timestamp.saturating_add(max_age) < now {
+                return Err(Reason::TooOld);
+            }
+            if timestamp > now.saturating_add(max_age) {
+                return Err(Reason::TooNew);
+            }
         }
         Ok(())
     }

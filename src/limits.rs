@@ -96,10 +96,10 @@ pub const HELPER_MESSAGE_MAX: usize = 16_384;
 /// Living grants whose end has a command run, all stanzas together; one more is refused.
 pub const CLOSINGS_MAX: usize = 1_024;
 
-/// Commands of ends that run at once, so that others find room; the rest wait for their turn.
-pub const CLOSINGS_RUNNING_MAX: usize = RUNNING_MAX / 2;
+/// Commands of ends that run at once, whatever else runs; the rest wait for their turn.
+pub const CLOSINGS_RUNNING_MAX: usize = 4;
 
-/// Commands that run at once; one more is refused.
+/// Other commands that run at once; one more is refused.
 pub const RUNNING_MAX: usize = 8;
 
 /// Seconds that a command may run before it is killed with all that it started.
@@ -107,6 +107,9 @@ pub const COMMAND_TIME: u64 = 30;
 
 /// Knocks that wait for the address of a name, and look-ups that run, at once; one more is refused.
 pub const LOOKUPS_MAX: usize = 8;
+
+/// Of these, knocks of one stanza: a name server that stalls holds up its own user, not the others.
+pub const LOOKUPS_EACH_MAX: usize = 3;
 
 /// Seconds that the look-up of a name may take before it is killed.
 pub const LOOKUP_TIME: u64 = 5;

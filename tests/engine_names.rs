@@ -269,6 +269,14 @@ fn what_holds_when_the_answer_comes_counts() {
     assert_eq!(later(&engine, NOW + 3), Err(Reason::Expired));
     let other = Engine::new(&config(vec![stanza("bob", |_| {})]), Memory::default());
     assert_eq!(later(&other, NOW), Err(Reason::NatUnresolved), "its stanza is gone");
+    for (unix, reason) in [(0, Reason::ClockNotSet), (NOW + 121, Reason::TooOld), (NOW - 121, Reason::TooNew)] {
+        let plain = Engine::new(&config(vec![stanza("alice", |_| {})]), Memory::default());
+        assert_eq!(later(&plain, unix), Err(reason), "{unix}");
+    }
+    let mut floored = Engine::new(&config(vec![stanza("alice", |_| {})]), Memory::default());
+    assert_eq!(later(&floored, NOW), Ok(()));
+    floored.settle_again(at(NOW));
+    assert_eq!(later(&floored, NOW), Err(Reason::NotNewer), "what was honoured before a loss is kept out by time");
     let stricter = stanza("alice", |access| access.allow_nat = false);
     let stricter = Engine::new(&config(vec![stricter]), Memory::default());
     assert_eq!(later(&stricter, NOW), Err(Reason::NatNotAllowed));

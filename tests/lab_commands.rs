@@ -198,7 +198,11 @@ fn without_its_helper_the_daemon_opens_doors_and_refuses_commands() {
         let helper = helper.map(Pid::as_raw_nonzero).and_then(|pid| u32::try_from(pid.get()).ok());
         (!lives(helper.expect("a number"))).then_some(())
     });
-    wait_line(&daemon, "the helper process has ended: no command runs until the service is restarted", SOON);
+    wait_line(
+        &daemon,
+        "the helper process has ended: no command runs and no name is looked up until the service is restarted",
+        SOON,
+    );
     let status = lab.asked(&["status"]);
     assert!(status["ready"] == false && status["not_ready"].to_string().contains("helper"), "{status}");
     // It still has to see that we have gone.

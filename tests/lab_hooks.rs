@@ -85,6 +85,16 @@ fn running(daemon: &Daemon) -> usize {
     children(daemon.pid()).first().map_or(0, |helper| children(*helper).len())
 }
 
+/// Puts so many elements of the stanza into the set, as an earlier daemon would have left them.
+fn fill(lab: &Lab, count: u32) {
+    let element = |host: u32| {
+        let address = Ipv4Addr::from_bits(0x0a00_0001 + host);
+        format!("{address} . tcp . 22 timeout 300s comment \"alice\"")
+    };
+    let elements: Vec<String> = (0..count).map(element).collect();
+    lab.nft(&format!("add element inet spa_knockd spa_in4_v1 {{ {} }}\n", elements.join(", ")));
+}
+
 #[test]
 fn a_grant_s_end_runs_once_after_the_last_renewal_when_all_is_closed() {
     let (lab, keys) = lab();
@@ -203,24 +213,54 @@ fn hooks_that_hang_or_flood_wait_for_each_other_and_for_nobody_else() {
 }
 
 #[test]
+fn commands_that_hang_hold_no_end_off() {
+    let (lab, keys) = lab();
+    let daemon = lab.daemon(&config(&lab, &keys, "standalone", AT_END));
+    for count in 1..=8 {
+        lab.knock(&keys, &["-C", "hang", "-a", "203.0.113.2"]);
+        wait_for("hanging commands", SOON, || (running(&daemon) == count).then_some(()));
+    }
+    open(&lab, &keys, "30");
+    lab.asked(&["revoke", "--all"]);
+    assert!(wait_told(&lab, 1)[0].starts_with("close|revoked|"));
+    assert_eq!(running(&daemon), 8);
+    daemon.stop();
+}
+
+#[test]
+fn a_stop_says_what_it_cuts_off() {
+    let (lab, keys) = lab();
+    let daemon = lab.daemon(&config(&lab, &keys, "standalone", "\toption on_close 'hang'\n"));
+    for port in 1..=6 {
+        knock(&lab, &keys, &format!("tcp/{port}"), "30");
+        lab.wait_element("spa_in4_v1", &["203.0.113.2", "tcp", &port.to_string()]);
+    }
+    lab.asked(&["revoke", "--all"]);
+    wait_for("hooks", SOON, || (running(&daemon) == 4).then_some(()));
+    let log = daemon.stop();
+    assert!(log.contains("the daemon has ended: on_close commands that do not run: 2; killed: 4"), "{log}");
+    assert!(!log.contains("grants have ended whose"), "{log}");
+    // Some of these the helper was not even told of.
+    fill(&lab, 1000);
+    let daemon = lab.daemon(&config(&lab, &keys, "standalone", AT_END));
+    lab.asked(&["revoke", "--all"]);
+    let log = daemon.stop();
+    let line = log.lines().find(|line| line.contains("grants have ended whose on_close does not run any more"));
+    let count = line.and_then(|line| line.split(' ').find_map(|word| word.parse::<usize>().ok()));
+    assert!(count.is_some_and(|count| (1..1000).contains(&count)), "{log}");
+}
+
+#[test]
 fn many_ends_at_once_all_run_and_what_could_not_end_does_not_begin() {
     let (lab, keys) = lab();
     let text = config(&lab, &keys, "standalone", AT_END);
     lab.daemon(&text).stop();
-    let fill = |count: u32| {
-        let element = |host: u32| {
-            let address = Ipv4Addr::from_bits(0x0a00_0001 + host);
-            format!("{address} . tcp . 22 timeout 300s comment \"alice\"")
-        };
-        let elements: Vec<String> = (0..count).map(element).collect();
-        lab.nft(&format!("add element inet spa_knockd spa_in4_v1 {{ {} }}\n", elements.join(", ")));
-    };
-    fill(50);
+    fill(&lab, 50);
     let daemon = lab.daemon(&text);
     lab.asked(&["revoke", "--all"]);
     assert!(wait_told(&lab, 50).iter().all(|line| line.starts_with("close|revoked||10.0.0.")));
     daemon.stop();
-    fill(1025);
+    fill(&lab, 1025);
     let mut daemon = lab.daemon(&text);
     daemon.wait_log("1024");
     knock(&lab, &keys, "tcp/22", "30");

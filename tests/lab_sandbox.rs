@@ -16,7 +16,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::chown;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lab::ask::{STANDALONE, config, failed};
@@ -47,6 +47,20 @@ fn configure(lab: &Lab, text: &str, user: u32) {
 fn status_of(pid: u32) -> Vec<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("read /proc");
     text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// The living children of a process.
+fn children(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+/// What lacks for the process to be nobody's without any capability, now and for ever.
+fn rights_left(pid: u32) -> Vec<String> {
+    let status = status_of(pid);
+    let sets = ["CapInh", "CapPrm", "CapEff", "CapAmb"].map(|set| format!("{set}: 0000000000000000"));
+    let others = [format!("Uid: {NOBODY} {NOBODY} {NOBODY} {NOBODY}"), "NoNewPrivs: 1".to_owned()];
+    sets.into_iter().chain(others).filter(|line| !status.contains(line)).collect()
 }
 
 /// Demands that the process has these rights and no others.
@@ -169,7 +183,9 @@ fn a_user_that_does_not_exist_is_a_number_and_all_works_without_root() {
 fn an_unprivileged_start_keeps_two_capabilities_and_hands_none_on() {
     let lab = Lab::new();
     let keys = lab::daemon::keygen();
-    let text = config(&keys, STANDALONE);
+    let server = lab.name_server(&[]);
+    let helped = "\toption allow_nat '1'\n\toption nat_dns '1'\n\tlist command 'hang=/bin/sleep 600'\n";
+    let text = config(&keys, STANDALONE) + helped;
     configure(&lab, &text, NOBODY);
     // The build directory may lie where only root may look.
     let copy = lab.dir().join("spa-knockd");
@@ -183,15 +199,35 @@ fn an_unprivileged_start_keeps_two_capabilities_and_hands_none_on() {
     let run = lab.daemon_command(&[]);
     // Behind `ip netns exec NAME PROGRAM`.
     let words: Vec<String> = run.get_args().skip(4).map(|word| word.to_string_lossy().into_owned()).collect();
-    let mut all = [&jail[..], &given, &["--", copy.to_str().expect("a path")]].concat();
-    all.extend(words.iter().map(String::as_str));
-    let mut daemon = Daemon::spawn(lab.command(Place::Router, "setpriv", &all), &text);
+    let all = [&["setpriv"], &jail[..], &given, &["--", copy.to_str().expect("a path")]].concat();
+    let all: Vec<String> = all.into_iter().map(str::to_owned).chain(words).collect();
+    let mut daemon = Daemon::spawn(lab.with_names("127.0.0.1 localhost\n", &all), &text);
     daemon.wait_ready();
     is_confined(daemon.pid(), NOBODY, false);
     lab.knock(&keys, &KNOCK);
     lab.wait_element("spa_in4_v1", &DOOR);
     assert_eq!(lab.asked(&["status"])["honoured"], 1);
+
+    // Neither the helper, nor what it starts.
+    lab.knock(&keys, &["-C", "hang", "-a", "203.0.113.2"]);
+    lab.knock(&keys, &["-A", "tcp/22", "-N", "hang.example:22", "-a", "203.0.113.2"]);
+    server.wait_asked("hang.example");
+    let helper = children(daemon.pid());
+    let [helper] = helper[..] else { panic!("one helper, not {helper:?}") };
+    let started = wait_for("command and look-up", SOON, || Some(children(helper)).filter(|started| started.len() == 2));
+    for pid in started.into_iter().chain([helper]) {
+        assert_eq!(rights_left(pid), [""; 0]);
+    }
     daemon.stop();
+
+    // Nor does a look-up rely on the helper; it waits for its name.
+    let alone = [&jail[..], &given, &["--", copy.to_str().expect("a path"), "run-resolver"]].concat();
+    let mut command = Command::new("setpriv");
+    command.args(alone).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut lookup = command.spawn().expect("start a look-up");
+    wait_for("a look-up without rights", SOON, || rights_left(lookup.id()).is_empty().then_some(()));
+    lookup.stdin.take().expect("its input").write_all(b"127.0.0.1").expect("tell it");
+    assert!(!lookup.wait().expect("its end").success(), "this is no host name");
 }
 
 #[test]

@@ -191,6 +191,12 @@ impl Closing {
         taken
     }
 
+    /// How many grants have ended by now of which the helper was not told.
+    pub(super) fn untold(&self, now: Duration) -> usize {
+        let over = self.records.values().filter(|record| record.end <= now).count();
+        self.ended.len().saturating_add(over)
+    }
+
     /// Finds out when something is due next.
     fn mind(&mut self) {
         let dues = self.records.values().map(|record| record.due);
@@ -268,6 +274,7 @@ mod tests {
         remember(&mut closing, "192.0.2.1", &["tcp/22"], "one", at(1000));
         assert_eq!(closing.due(), Some(at(1100)));
         assert_eq!(look(&mut closing, at(500), Some(at(1000))), []);
+        assert_eq!((closing.untold(at(999)), closing.untold(at(1000))), (0, 1));
         assert_eq!(look(&mut closing, at(1000), None), []);
         assert_eq!(look(&mut closing, at(1099), None), []);
         assert!(closing.doubtful(at(1099), |_| None).is_empty());
@@ -316,6 +323,7 @@ mod tests {
         assert!(remember(&mut closing, &source(0), &["tcp/22"], "two", at(1000)), "a renewal needs no room");
         assert_eq!(look(&mut closing, at(1100), None).len(), BATCH);
         assert_eq!(closing.due(), Some(at(1200)));
+        assert_eq!(closing.untold(at(1200)), CLOSINGS_MAX - BATCH);
         for _ in 0..8 {
             remember(&mut closing, "192.0.2.1", &["tcp/22"], "one", at(9000));
             remember(&mut closing, "192.0.2.1", &["tcp/80"], "one", at(9000));

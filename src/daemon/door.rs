@@ -265,6 +265,14 @@ impl Door {
         }
     }
 
+    /// Says what a stop leaves undone: the next daemon does not learn of these ends.
+    pub(super) fn leave(&self) {
+        let untold = self.closing.untold(since_boot());
+        if untold > 0 {
+            log::warn!("{untold} grants have ended whose on_close does not run any more");
+        }
+    }
+
     /// Says once that the helper has ended.
     pub(super) fn lose_helper(&mut self) {
         if let Some(helper) = &mut self.helper {
@@ -280,6 +288,7 @@ impl Door {
         source: Option<IpAddr>,
         kill: bool,
     ) -> Result<Revoked, String> {
+        self.forget_revoked(access, source);
         self.changed = true;
         let now = since_boot();
         let ended = if kill {

@@ -1,4 +1,4 @@
-//! The helper process: it stays root, learns the named commands at its start, and runs them as their users.
+//! The helper process: it stays root where it is, learns the named commands at its start, and runs them as their users.
 //!
 //! The daemon, which gives up root, can only point at a command and fill in the values of a fixed environment.
 
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::since_boot;
 use super::logger;
+use super::privileges::{is_root, renounce};
 use super::resolver::Lookups;
 use crate::limits::{CLOSINGS_MAX, CLOSINGS_RUNNING_MAX, COMMAND_TIME, HELPER_MESSAGE_MAX, LOOKUP_TIME, RUNNING_MAX};
 
@@ -96,7 +97,9 @@ pub(super) struct Order {
     pub(super) waits: bool,
 }
 
-/// Serves the daemon at the other end of standard input until that is closed; then kills what still runs.
+/// Serves the daemon at the other end of standard input until that is closed; then kills what still runs. Without root
+/// it can become nobody else, and gives up all rights that it was started with: no command and no look-up is to have
+/// them.
 ///
 /// # Errors
 /// One line: there is no daemon to serve, or it says what no daemon says.
@@ -117,7 +120,8 @@ pub fn serve() -> Result<(), String> {
             None => return Ok(()),
         }
     };
-    set_no_new_privs(true).map_err(|error| format!("no_new_privs: {error}"))?;
+    let confined = if is_root() { set_no_new_privs(true) } else { renounce() };
+    confined.map_err(|error| format!("cannot give up rights: {error}"))?;
     let mut running = Running::new(Duration::from_secs(COMMAND_TIME));
     let mut waiting = VecDeque::new();
     let mut lookups = Lookups::new(Duration::from_secs(LOOKUP_TIME));
@@ -133,7 +137,7 @@ pub fn serve() -> Result<(), String> {
         }
         let is_told = fds.first().is_some_and(|socket| !socket.revents().is_empty());
         running.tend(since_boot());
-        while running.jobs.len() < CLOSINGS_RUNNING_MAX
+        while running.has_room(true)
             && let Some(order) = waiting.pop_front()
         {
             follow(&order, &rows, &mut running);
@@ -143,7 +147,7 @@ pub fn serve() -> Result<(), String> {
             continue;
         }
         match receive(socket)? {
-            Some(Message::Run(order)) if order.waits && running.jobs.len() >= CLOSINGS_RUNNING_MAX => {
+            Some(Message::Run(order)) if order.waits && !running.has_room(true) => {
                 if waiting.len() < CLOSINGS_MAX {
                     waiting.push_back(order);
                 } else {
@@ -159,7 +163,13 @@ pub fn serve() -> Result<(), String> {
             }
             Some(Message::Look { .. }) => return Err("no stanza has names looked up".to_owned()),
             Some(_) => return Err("the table of commands cannot change any more".to_owned()),
-            None => return Ok(()),
+            None => {
+                let (unrun, killed) = (waiting.len(), running.count(true));
+                if unrun > 0 || killed > 0 {
+                    log::warn!("the daemon has ended: on_close commands that do not run: {unrun}; killed: {killed}");
+                }
+                return Ok(());
+            }
         }
     }
 }
@@ -203,7 +213,7 @@ fn follow(order: &Order, rows: &[Row], running: &mut Running) {
     // With the user, std also clears the supplementary groups.
     command.args(&row.arguments).uid(row.uid).gid(row.gid).current_dir("/").env_clear().env("PATH", PATH);
     command.envs(VARIABLES.into_iter().zip(&order.values));
-    if let Err(why) = running.start(&mut command, what.clone(), since_boot()) {
+    if let Err(why) = running.start(&mut command, what.clone(), order.waits, since_boot()) {
         log::warn!("{what} does not run: {why}");
     }
 }
@@ -212,6 +222,8 @@ fn follow(order: &Order, rows: &[Row], running: &mut Running) {
 struct Job {
     child: Child,
     what: String,
+    /// Whether it runs at the end of a grant.
+    closes: bool,
     until: Duration,
     killed: bool,
 }
@@ -227,14 +239,24 @@ impl Running {
         Self { jobs: Vec::new(), limit }
     }
 
+    /// How many run at the ends of grants, or for other reasons.
+    fn count(&self, closes: bool) -> usize {
+        self.jobs.iter().filter(|job| job.closes == closes).count()
+    }
+
+    /// Whether one more may run: the ends of grants never wait for what others have started, nor these for them.
+    fn has_room(&self, closes: bool) -> bool {
+        self.count(closes) < if closes { CLOSINGS_RUNNING_MAX } else { RUNNING_MAX }
+    }
+
     /// Starts one more in a process group of its own; nobody hears its output.
-    fn start(&mut self, command: &mut Command, what: String, now: Duration) -> Result<(), String> {
-        if self.jobs.len() >= RUNNING_MAX {
-            return Err(format!("{RUNNING_MAX} commands are running"));
+    fn start(&mut self, command: &mut Command, what: String, closes: bool, now: Duration) -> Result<(), String> {
+        if !self.has_room(closes) {
+            return Err(format!("{} commands are running", self.count(closes)));
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let child = command.spawn().map_err(|error| error.to_string())?;
-        self.jobs.push(Job { child, what, until: now.saturating_add(self.limit), killed: false });
+        self.jobs.push(Job { child, what, closes, until: now.saturating_add(self.limit), killed: false });
         Ok(())
     }
 
@@ -300,7 +322,7 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "sleep 600 & sleep 600"]);
         command.env_clear().env("PATH", PATH);
-        running.start(&mut command, "hang".into(), Duration::from_secs(1)).unwrap();
+        running.start(&mut command, "hang".into(), false, Duration::from_secs(1)).unwrap();
         let group = Pid::from_child(&running.jobs[0].child);
         running.tend(Duration::from_secs(30));
         assert!(!running.jobs[0].killed);
@@ -316,14 +338,21 @@ mod tests {
 
     #[test]
     fn so_many_run_at_once_and_no_more() {
-        let mut running = Running::new(Duration::ZERO);
-        for count in 0..=RUNNING_MAX {
-            let mut command = Command::new("/bin/sleep");
-            let started = running.start(command.arg("600"), String::new(), Duration::ZERO);
-            assert_eq!(started.is_ok(), count < RUNNING_MAX);
+        for order in [[false, true], [true, false]] {
+            let mut running = Running::new(Duration::ZERO);
+            for closes in order {
+                let most = if closes { CLOSINGS_RUNNING_MAX } else { RUNNING_MAX };
+                for count in 0..=most {
+                    assert_eq!(running.has_room(closes), count < most);
+                    let mut command = Command::new("/bin/sleep");
+                    let started = running.start(command.arg("600"), String::new(), closes, Duration::ZERO);
+                    assert_eq!(started.is_ok(), count < most, "closes: {closes}");
+                }
+            }
+            wait_for_end(&mut running, Duration::ZERO);
         }
-        wait_for_end(&mut running, Duration::ZERO);
-        assert!(running.start(&mut Command::new("/does/not/exist"), String::new(), Duration::ZERO).is_err());
+        let mut running = Running::new(Duration::ZERO);
+        assert!(running.start(&mut Command::new("/does/not/exist"), String::new(), false, Duration::ZERO).is_err());
         assert!(running.jobs.is_empty());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::door::Door;
 use super::orders::Heard;
 use crate::engine::{Pending, Verdict};
-use crate::limits::{LOOKUP_TIME, LOOKUPS_MAX};
+use crate::limits::{LOOKUP_TIME, LOOKUPS_EACH_MAX, LOOKUPS_MAX};
 use crate::reason::Reason;
 
 /// How long a knock waits: a little longer than the helper lets a look-up take.
@@ -27,6 +27,22 @@ pub(super) struct Waiting {
     last_id: u32,
 }
 
+impl Waiting {
+    /// Whether one more may wait, or why not.
+    fn has_room(&self, pending: &Pending) -> Result<(), String> {
+        if self.waiters.len() >= LOOKUPS_MAX {
+            return Err(format!("{LOOKUPS_MAX} knocks wait for a name already"));
+        }
+        let of = |stanza: &str| {
+            self.waiters.iter().filter(|waiter| waiter.pending.stanzas().any(|name| name == stanza)).count()
+        };
+        match pending.stanzas().find(|stanza| of(stanza) >= LOOKUPS_EACH_MAX) {
+            Some(stanza) => Err(format!("{LOOKUPS_EACH_MAX} knocks of {stanza} wait for a name already")),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Door {
     /// When the next knock has waited long enough; absent where none waits.
     pub(super) fn lookup_due(&self) -> Option<Duration> {
@@ -38,11 +54,10 @@ impl Door {
         let waiting = &mut self.waiting;
         waiting.last_id = waiting.last_id.wrapping_add(1);
         let id = waiting.last_id;
-        let asked = match &mut self.helper {
-            _ if waiting.waiters.len() >= LOOKUPS_MAX => Err(format!("{LOOKUPS_MAX} knocks wait for a name already")),
+        let asked = waiting.has_room(&pending).and_then(|()| match &mut self.helper {
             Some(helper) => helper.look_up(id, pending.name()),
             None => Err("there is no helper process; restart the service".to_owned()),
-        };
+        });
         match asked {
             Ok(()) => {
                 log::debug!("{} is looked up, knock from {knocker}", pending.name());
@@ -75,6 +90,18 @@ impl Door {
         while self.waiting.waiters.first().is_some_and(|waiter| waiter.until <= self.now) {
             let Waiter { pending, knocker, .. } = self.waiting.waiters.remove(0);
             self.settle(pending, knocker, &[], Some("the helper process does not answer".to_owned()));
+        }
+    }
+
+    /// Refuses those that wait for what is revoked: of a stanza, for an address, of both, or all.
+    pub(super) fn forget_revoked(&mut self, access: Option<&str>, source: Option<IpAddr>) {
+        let is_it = |waiter: &mut Waiter| {
+            access.is_none_or(|access| waiter.pending.stanzas().any(|stanza| stanza == access))
+                && source.is_none_or(|source| waiter.pending.is_for(source))
+        };
+        let revoked: Vec<Waiter> = self.waiting.waiters.extract_if(.., is_it).collect();
+        for Waiter { pending, knocker, .. } in revoked {
+            self.settle(pending, knocker, &[], Some("revoked on request meanwhile".to_owned()));
         }
     }
 

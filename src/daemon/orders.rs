@@ -14,7 +14,8 @@ use crate::config::{self, Config};
 use crate::limits::HELPER_MESSAGE_MAX;
 
 /// What people read of a helper that has ended.
-pub(super) const ENDED: &str = "the helper process has ended: no command runs until the service is restarted";
+pub(super) const ENDED: &str = "the helper process has ended: no command runs and no name is looked up until the service is \
+                                restarted";
 
 /// The helper process, as the daemon holds it. It ends when this is dropped.
 #[derive(Debug)]
@@ -72,8 +73,8 @@ pub fn unknown_users(config: &Config) -> Vec<String> {
 }
 
 impl Helper {
-    /// Starts the helper where the configuration names commands or has host names looked up. It inherits what is open without close-on-exec, and
-    /// keeps root: so this comes before everything else.
+    /// Starts the helper where the configuration names commands or has host names looked up. It inherits what is open
+    /// without close-on-exec, and keeps root: so this comes before everything else.
     ///
     /// # Errors
     /// One line.

@@ -143,6 +143,14 @@ pub fn confine() -> io::Result<()> {
     keep(capabilities(None)?.permitted & KEPT)
 }
 
+/// Gives up every capability: for processes of ours that need none, whoever made them.
+///
+/// # Errors
+/// What the system says; the process must not go on then.
+pub(super) fn renounce() -> io::Result<()> {
+    keep(CapabilitySet::empty())
+}
+
 /// Keeps these capabilities and no way to others. What cannot be inherited cannot be ambient either.
 fn keep(kept: CapabilitySet) -> io::Result<()> {
     set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })?;

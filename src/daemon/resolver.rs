@@ -9,9 +9,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::thread::set_no_new_privs;
 
-use super::privileges::{FALLBACK_ID, is_root, numbers_of};
+use super::privileges::{FALLBACK_ID, is_root, numbers_of, renounce};
 use crate::knock::fwknop::message::is_host_name;
 use crate::limits::{ADDRESSES_MAX, HOST_NAME_MAX, LOOKUPS_MAX};
 
@@ -24,15 +23,16 @@ const USER: &str = "nobody";
 /// The most that a look-up has to say, in bytes: each address on a line of its own.
 const ANSWER_MAX: usize = ADDRESSES_MAX * 48;
 
-/// Reads a host name from standard input and writes its addresses to standard output, one a line.
+/// Reads a host name from standard input and writes its addresses to standard output, one a line; before that it gives
+/// up what rights it has, which is none where root has made it.
 ///
 /// # Errors
 /// One line: there is no name, or it has no address.
 pub fn serve() -> Result<(), String> {
+    renounce().map_err(|error| format!("cannot give up rights: {error}"))?;
     let mut text = String::new();
     let most = u64::try_from(HOST_NAME_MAX).unwrap_or(u64::MAX).saturating_add(2);
     std::io::stdin().lock().take(most).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    set_no_new_privs(true).map_err(|error| format!("no_new_privs: {error}"))?;
     let lines: String = addresses_of(&text)?.iter().map(|address| format!("{address}\n")).collect();
     std::io::stdout().lock().write_all(lines.as_bytes()).map_err(|error| error.to_string())
 }

@@ -115,6 +115,7 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
     daemon.door.announce();
     let outcome = watch(&mut daemon, &mut signals, control.as_mut());
     daemon.door.store.save(None, &daemon.door.engine);
+    daemon.door.leave();
     outcome
 }
 

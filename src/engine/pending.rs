@@ -39,6 +39,17 @@ impl Pending {
         self.claims.iter().any(|claim| matches!(claim.request.kind, RequestKind::LocalNat { .. }))
     }
 
+    /// The stanzas that would grant it.
+    pub(crate) fn stanzas(&self) -> impl Iterator<Item = &str> {
+        self.claims.iter().map(|claim| &*claim.like.access)
+    }
+
+    /// Whether it would open anything for this address.
+    pub(crate) fn is_for(&self, source: IpAddr) -> bool {
+        let of = |claim: &Claim| claim.like.forwards.iter().any(|forward| forward.source == source);
+        self.claims.iter().any(of)
+    }
+
     /// What the first stanza would grant, but that its forward leads to the unspecified address: for people.
     #[must_use]
     pub fn like(&self) -> Option<&Grant> {
@@ -140,7 +151,9 @@ impl Engine {
     ) -> Result<Grant, Reason> {
         let named = |stanza: &&super::Stanza| stanza.name == claim.like.access;
         let stanza = self.stanzas.iter().find(named).ok_or(Reason::NatUnresolved)?;
-        stanza.is_for(datagram, self.is_plausible(clock).then_some(clock.unix))?;
+        let plausible = self.is_plausible(clock);
+        stanza.is_for(datagram, plausible.then_some(clock.unix))?;
+        stanza.is_still_fresh(claim.fields.timestamp, clock.unix, plausible, self.max_age)?;
         let is_v4 = claim.like.forwards.first().is_some_and(|forward| forward.source.is_ipv4());
         let of_family = addresses.iter().filter(|address| address.is_ipv4() == is_v4);
         let others = addresses.iter().filter(|address| address.is_ipv4() != is_v4);

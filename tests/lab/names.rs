@@ -52,21 +52,25 @@ impl Lab {
     /// waits until it is ready.
     pub(crate) fn daemon_with_names(&self, config: &str, hosts: &str) -> Daemon {
         self.configure(config);
+        let run = self.daemon_command(&["--interface", "wan"]);
+        let words: Vec<_> = run.get_args().skip(3).map(|word| word.to_string_lossy().into_owned()).collect();
+        let mut daemon = Daemon::spawn(self.with_names(hosts, &words), config);
+        daemon.wait_ready();
+        daemon
+    }
+
+    /// A command of the router's that has these files in /etc.
+    pub(crate) fn with_names(&self, hosts: &str, words: &[String]) -> Command {
         let resolv = "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n";
         for (name, text) in [("hosts", hosts), ("resolv.conf", resolv), ("nsswitch.conf", "hosts: files dns\n")] {
             fs::write(self.dir().join(name), text).expect("write the file");
         }
-        let run = self.daemon_command(&["--interface", "wan"]);
-        let words: Vec<_> = run.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
         // `ip netns exec` gives the shell mounts of its own, so these go with it.
         let script = "for name in hosts resolv.conf nsswitch.conf; do mount --bind \"$0/$name\" \"/etc/$name\" || exit 1; done\n\
                       exec \"$@\"";
-        let mut command = Command::new("ip");
-        let (netns, program) = words.split_at(3);
-        command.args(netns).args(["sh", "-c", script]).arg(self.dir()).args(program);
-        let mut daemon = Daemon::spawn(command, config);
-        daemon.wait_ready();
-        daemon
+        let mut command = self.command(Place::Router, "sh", &["-c", script]);
+        command.arg(self.dir()).args(words);
+        command
     }
 }
 

@@ -44,7 +44,8 @@ pub const STARTING: &[Syscall] = &[
     call("getcwd", "where a relative path begins").elsewhere("relative paths"),
 ];
 
-/// What a start makes besides where the configuration names commands. procd's filter has none of these: it would hold
-/// the helper's commands, too, whatever they are, and the helper has to stay root. So where commands are named, procd
-/// must put no filter on the service; our own comes after the helper and does not hold it.
+/// What a start makes besides where the configuration names commands or has host names looked up (`nat_dns`). procd's
+/// filter has none of these: it would hold the helper's commands and look-ups, too, whatever they do, and the helper has
+/// to stay root. So with commands or `nat_dns`, procd must put no filter on the service; our own comes after the helper
+/// and does not hold it.
 pub const HELPING: &[Syscall] = &[call("vfork", "the helper process").elsewhere(OTHERS)];
