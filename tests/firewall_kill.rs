@@ -35,8 +35,8 @@ fn with_flows(count: usize) -> Firewall {
     let mut firewall = on_fw4();
     firewall.grant(&grant("alice", CLIENT, "udp/53", 30), now()).unwrap();
     for client in [CLIENT, OTHER] {
-        for _ in 0..count {
-            let socket = UdpSocket::bind((client, 0)).unwrap();
+        for port in (20_000..).take(count) {
+            let socket = UdpSocket::bind((client, port)).unwrap();
             socket.connect((ROUTER, 53)).unwrap();
             socket.send(b"hello").unwrap();
         }
@@ -146,12 +146,14 @@ fn an_error_half_way_tells_what_was_revoked_and_the_connections_of_it_can_be_end
         drop(with_flows(5));
         run("nft", "delete table inet fw4");
         // Of a constant set that a rule looks up, the kernel deletes nothing.
-        let plain = "type ipv4_addr . inet_proto . inet_service; flags interval, timeout; size 1024;";
-        let constant = "type ipv4_addr . inet_proto . inet_service; flags constant, interval, timeout; size 1024; \
-                        elements = { 198.51.100.0/24 . tcp . 22 timeout 1h };";
-        let table = fw4();
-        assert!(table.contains(plain));
-        load(&table.replacen(plain, constant, 1));
+        let sets = concat!(env!("CARGO_MANIFEST_DIR"), "/files/usr/share/nftables.d/table-pre/10-spa-knockd.nft");
+        let element = "elements = { 198.51.100.0/24 . tcp . 22 };";
+        let constant = std::fs::read_to_string(sets).unwrap().replacen(
+            "flags interval, timeout; size 1024;",
+            &format!("flags constant, interval; size 1024; {element}"),
+            1,
+        );
+        load(&fw4().replace(&format!("include \"{sets}\""), &constant));
         let doors: Vec<_> = (1..=64).map(|host| format!("192.0.2.{host} . udp . 53 timeout 1h")).collect();
         load(&format!("add element inet fw4 spa_in4_v1 {{ {} }}\n", doors.join(", ")));
         let mut firewall = Firewall::open(FirewallMode::Fw4, None, now()).unwrap();
