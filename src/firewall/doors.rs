@@ -1,7 +1,7 @@
 //! The elements that were revoked, as the doors by which connections came in.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::connections::Connection;
 use super::revoke::Ended;
@@ -38,12 +38,15 @@ impl<'a> Doors<'a> {
         self.single.keys().chain(self.ranges.iter().map(|door| &door.element.first)).any(|from| from.is_ipv6() == v6)
     }
 
-    /// All sources of the family, where they are few and single ones; or else none.
-    pub(super) fn sources(&self, v6: bool) -> Vec<IpAddr> {
-        let sources: Vec<IpAddr> = self.single.keys().copied().filter(|source| source.is_ipv6() == v6).collect();
-        let is_few = sources.len() <= SOURCES_MAX;
-        let is_all = !self.ranges.iter().any(|door| door.element.first.is_ipv6() == v6);
-        if is_few && is_all { sources } else { Vec::new() }
+    /// All sources of IPv4, where they are few and single ones; or else none.
+    pub(super) fn sources(&self) -> Vec<Ipv4Addr> {
+        let v4 = |address: &IpAddr| match address {
+            IpAddr::V4(v4) => Some(*v4),
+            IpAddr::V6(_) => None,
+        };
+        let sources: Vec<Ipv4Addr> = self.single.keys().filter_map(v4).collect();
+        let is_wide = self.ranges.iter().any(|door| door.element.first.is_ipv4());
+        if is_wide || sources.len() > SOURCES_MAX { Vec::new() } else { sources }
     }
 
     /// The one that let the connection in.
@@ -81,13 +84,15 @@ mod tests {
         let mut all: Vec<Ended> = (0..SOURCES_MAX).map(four).collect();
         all.push(ended(Set::In6, "2001:db8::1", "2001:db8::1"));
         let doors = Doors::new(&all, &own);
-        assert_eq!((doors.sources(false).len(), doors.sources(true).len()), (SOURCES_MAX, 1));
+        assert_eq!(doors.sources().len(), SOURCES_MAX);
         assert!(doors.has(false) && doors.has(true));
-        all.push(four(SOURCES_MAX));
         all.push(ended(Set::Net6, "2001:db8::", "2001:db8::f"));
-        let doors = Doors::new(&all, &own);
-        assert_eq!((doors.sources(false), doors.sources(true)), (vec![], vec![]));
-        assert!(!Doors::new(&all[..2], &own).has(true));
-        assert!(Doors::new(&all[10..], &own).has(true));
+        assert_eq!(Doors::new(&all, &own).sources().len(), SOURCES_MAX);
+        assert!(!Doors::new(&all[..2], &own).has(true) && Doors::new(&all[9..], &own).has(true));
+        assert!(!Doors::new(&all[8..], &own).has(false));
+        all.push(ended(Set::Net4, "192.0.2.0", "192.0.2.255"));
+        assert_eq!(Doors::new(&all, &own).sources(), Vec::<Ipv4Addr>::new());
+        let many: Vec<Ended> = (0..=SOURCES_MAX).map(four).collect();
+        assert_eq!(Doors::new(&many, &own).sources(), Vec::<Ipv4Addr>::new());
     }
 }
