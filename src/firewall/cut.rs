@@ -163,7 +163,7 @@ impl Firewall {
                 left.killed.because("the kernel, older than Linux 6.4, ends no offloaded flows");
             }
             if found.late {
-                left.killed.because("the kernel tracks more connections than could be read in time; ask again");
+                left.killed.because("the kernel tracks more connections than could be read in time; ask again, for one source, or use conntrack -D");
                 return Ok(false);
             }
             if offloaded == found.doomed.len() {
