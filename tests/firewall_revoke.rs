@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use netns::{alone, elements, fw4, grant, load, now, on_fw4, run, through, way};
 use spa_knockd::access::{Forward, Snat};
-use spa_knockd::firewall::{Event, Firewall, FirewallError, Set};
+use spa_knockd::firewall::{Event, Firewall, FirewallError, Kill, Set};
 
 const SOURCE: &str = "192.0.2.1";
 
@@ -120,8 +120,9 @@ fn what_the_kernel_denies_is_told_and_lives_on() {
         let mut sets = rustix::thread::capabilities(None).unwrap();
         sets.effective.remove(rustix::thread::CapabilitySet::NET_ADMIN);
         rustix::thread::set_capabilities(None, sets).unwrap();
-        assert_eq!(firewall.revoke(None, None, now()), Err(FirewallError::Denied));
-        assert_eq!(firewall.revoke_and_kill(None, None, now()), Err(FirewallError::Denied));
+        assert_eq!(firewall.revoke(None, None, now()), Err(FirewallError::Denied.into()));
+        let kill = Kill::new(&|_| true);
+        assert_eq!(firewall.revoke_and_kill(None, None, now(), &kill), Err(FirewallError::Denied.into()));
         assert_eq!(firewall.living(now()).count(), 7);
     });
 }

@@ -81,3 +81,52 @@ fn a_forwarded_session_is_cut_in_both_modes() {
         assert!(!echoes(&mut session, "cut"), "{mode}: the session went on");
     }
 }
+
+#[test]
+fn a_grant_on_the_router_does_not_end_a_session_with_a_host_behind_it() {
+    let lab = Lab::new();
+    let _nas = lab.tcp_echo(Place::Lan, 443);
+    let _web = lab.tcp_echo(Place::Router, 443);
+    let keys = lab::daemon::keygen();
+    let _daemon = lab.daemon(&config(&keys, STANDALONE));
+    lab.nft(
+        "add table ip own\nadd chain ip own pre { type nat hook prerouting priority -110; }\n\
+         add rule ip own pre tcp dport 8443 dnat to 192.168.77.10:443\n",
+    );
+    let mut other = lab.connect(Place::Wan, FRIEND, SocketAddr::new(ROUTER, 8443)).expect("the owner's own way");
+    let mut own = lab.connect(Place::Wan, FRIEND, SocketAddr::new(ROUTER, 443)).expect("nothing guards it");
+    assert!(echoes(&mut other, "before") && echoes(&mut own, "before"));
+    // Elements of these sets are only looked up for what comes to the router itself.
+    lab.nft(
+        "add element inet spa_knockd spa_in4_v1 { 203.0.113.2 . tcp . 443 timeout 9m }\n\
+         add element inet spa_knockd spa_net4_v1 { 203.0.113.0/24 . tcp . 443 timeout 9m }\n",
+    );
+    assert_eq!(lab.told(&["revoke", "--all", "--kill"]), "revoked: 2 set elements, ended: 1 connection\n");
+    assert!(echoes(&mut other, "after"), "the session with the host behind was cut");
+}
+
+#[test]
+fn what_was_revoked_before_an_error_is_in_the_log_and_among_the_events() {
+    let lab = Lab::new();
+    lab.fw4_start();
+    let keys = lab::daemon::keygen();
+    // Of a constant set that a rule looks up, the kernel deletes nothing.
+    let table = lab.run(Place::Router, "nft", &["list", "table", "inet", "fw4"]);
+    let (before, rest) = table.split_once("set spa_net4_v1 {").expect("the set");
+    let (set, after) = rest.split_once("flags interval,timeout").expect("its flags");
+    lab.nft(&format!(
+        "delete table inet fw4\n{before}set spa_net4_v1 {{{set}flags constant,interval\n\
+         elements = {{ 198.51.100.0/24 . tcp . 22 }}{after}"
+    ));
+    let daemon = lab.daemon(&config(&keys, ""));
+    let doors: String = (1..=64).map(|host| format!("192.0.2.{host} . tcp . 22 timeout 1h,")).collect();
+    lab.nft(&format!("add element inet fw4 spa_in4_v1 {{ {doors} }}\n"));
+    let out = lab.ask(&["revoke", "--all", "--kill"]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(!out.status.success() && said.contains("64 set elements were revoked, and then: could not"), "{said}");
+    let line = "revoked on request: 64 set elements; others live on: could not change the sets";
+    wait_for("the log line", Duration::from_secs(2), || daemon.log().contains(line).then_some(()));
+    let events = lab.asked(&["events"]).to_string();
+    assert!(events.contains("64 set elements; others live on"), "{events}");
+    assert_eq!(lab.asked(&["status"])["grants"], 1);
+}

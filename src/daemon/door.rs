@@ -14,13 +14,13 @@ use super::orders::{ENDED, Helper};
 use super::own::Routes;
 use super::report::{Refusal, Report};
 use super::store::Store;
-use crate::access::Grant;
+use crate::access::{Grant, Place};
 use crate::capture::Datagram;
 use crate::config::Config;
 use crate::control::reply::Revoked;
 use crate::control::ring::Kind;
 use crate::engine::{Clock, Engine, Verdict};
-use crate::firewall::{Event, Firewall, FirewallError};
+use crate::firewall::{Event, Firewall, FirewallError, Kill};
 use crate::limits::CLOSINGS_MAX;
 use crate::reason::Reason;
 
@@ -292,20 +292,34 @@ impl Door {
         self.changed = true;
         let now = since_boot();
         let ended = if kill {
-            self.firewall.revoke_and_kill(access, source, now).map(|(revoked, killed)| (revoked, Some(killed)))
+            // Where that cannot be told, the connection may be one of those.
+            let is_own = |address| matches!(self.routes.place_of(address), Place::Own | Place::Unknown);
+            let ended = self.firewall.revoke_and_kill(access, source, now, &Kill::new(&is_own));
+            ended.map(|(revoked, killed)| (revoked, Some(killed)))
         } else {
             self.firewall.revoke(access, source, now).map(|revoked| (revoked, None))
         };
         self.close(Why::Revoked);
-        let (revoked, killed) = ended.map_err(|error| error.to_string())?;
+        let (revoked, killed, failed) = match ended {
+            Ok((revoked, killed)) => (revoked, killed, None),
+            Err(unrevoked) if unrevoked.elements == 0 => return Err(unrevoked.to_string()),
+            Err(unrevoked) => (unrevoked.elements, None, Some(unrevoked)),
+        };
         let of = access.map(|access| format!(" of {access}")).unwrap_or_default();
         let for_whom = source.map(|source| format!(" for {source}")).unwrap_or_default();
         let and = killed.as_ref().map(|killed| format!(" and {} connections", killed.connections)).unwrap_or_default();
         let why = killed.as_ref().and_then(|killed| killed.why.clone());
-        let but = why.as_ref().map(|why| format!("; some may go on: {why}")).unwrap_or_default();
+        let but = match (&why, &failed) {
+            (Some(why), _) => format!("; some may go on: {why}"),
+            (None, Some(failed)) => format!("; others live on: {}", failed.error),
+            (None, None) => String::new(),
+        };
         let line = format!("revoked on request: {revoked} set elements{of}{for_whom}{and}{but}");
         log::info!("{line}");
         self.report.note(Kind::Revoke, self.clock.unix, access.map(str::to_owned), line);
+        if let Some(failed) = failed {
+            return Err(failed.to_string());
+        }
         let resumable = killed.as_ref().map(|killed| killed.why.is_some());
         Ok(Revoked { revoked, killed: killed.map(|killed| killed.connections), resumable, why })
     }

@@ -1,19 +1,20 @@
 //! The kernel's tracked connections: which of them came in by an element, and their end.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustix::io::Errno;
 
+use super::doors::Doors;
 use super::element::{Element, Translation};
 use super::error::FirewallError;
 use super::numbers::{DUMP, V4, V6, conntrack};
-use super::revoke::Ended;
 use super::sets::Set;
 use super::socket::{Requests, failed};
-use super::wire::Attributes;
+use super::wire::{Attributes, Writer};
 use crate::net::{Port, Proto};
 
 /// Connections that are remembered while the table is read, to be ended then.
@@ -33,17 +34,65 @@ pub(super) fn probe(requests: &mut Requests) -> Result<(), FirewallError> {
     }
 }
 
-/// Reads the connections of a family that these doors let in, up to some number of them.
-pub(super) fn find(requests: &mut Requests, doors: &Doors<'_>, v6: bool) -> Result<Vec<Doomed>, FirewallError> {
-    let mut doomed = Vec::new();
-    let pick = |_, attributes: Attributes<'_>| {
-        if doomed.len() < PASS {
-            doomed.extend(Doomed::read(attributes, doors));
+/// Reads the connections of a family that these doors let in, up to some number of them, no longer than `until`.
+pub(super) fn find(doors: &mut Doors<'_>, v6: bool, until: Instant) -> Result<Found, FirewallError> {
+    let mut found = Found { doomed: Vec::new(), late: false };
+    let family = if v6 { V6 } else { V4 };
+    // Its choice by IPv6 addresses leaves out just those that were asked for: seen with Linux 6.18.
+    let sources = if v6 { Vec::new() } else { doors.sources() };
+    let whole = sources.is_empty();
+    for source in sources {
+        if read(doors, family, Some(source), until, &mut found).is_err() {
+            // Whoever filters in another way gives all of them.
+            return read(doors, family, None, until, &mut found).map(|()| found);
+        }
+    }
+    if whole {
+        read(doors, family, None, until, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// What was found of the connections that are to be ended.
+pub(super) struct Found {
+    pub(super) doomed: Vec<Doomed>,
+    /// Whether there was no time to read them all.
+    pub(super) late: bool,
+}
+
+/// Reads those that `source` began, where the kernel can choose (Linux 5.8), or else all.
+fn read(
+    doors: &mut Doors<'_>,
+    family: u8,
+    source: Option<Ipv4Addr>,
+    until: Instant,
+    found: &mut Found,
+) -> Result<(), FirewallError> {
+    let pick = |_, _, attributes: Attributes<'_>| {
+        found.doomed.extend(Doomed::read(attributes, doors));
+        found.late |= Instant::now() >= until;
+        if found.late || found.doomed.len() >= PASS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let body = |writer: &mut Writer| {
+        if let Some(source) = source {
+            began_by(source, writer);
         }
     };
-    let family = if v6 { V6 } else { V4 };
-    requests.exchange(conntrack::GET, DUMP, family, |_| (), pick).map_err(failed("read the connections"))?;
-    Ok(doomed)
+    // A reading that is broken off leaves a socket that is worth nothing more.
+    let mut requests = Requests::open()?;
+    requests.exchange_until(conntrack::GET, DUMP, family, body, pick).map_err(failed("read the connections"))?;
+    Ok(())
+}
+
+/// Has the kernel choose the connections that this address began.
+fn began_by(source: Ipv4Addr, writer: &mut Writer) {
+    writer.nest(conntrack::FILTER, |writer| {
+        // Of all numbers of this protocol, this one is in the byte order of the CPU.
+        writer.attribute(conntrack::FILTER_ORIGINAL, &conntrack::FILTER_SOURCE.to_ne_bytes());
+    });
+    writer.nest(conntrack::ORIGINAL, |writer| {
+        writer.nest(conntrack::ADDRESSES, |writer| writer.attribute(conntrack::V4_SOURCE, &source.octets()));
+    });
 }
 
 /// A connection that is to be ended.
@@ -55,7 +104,7 @@ pub(super) struct Doomed {
 }
 
 impl Doomed {
-    fn read(attributes: Attributes<'_>, doors: &Doors<'_>) -> Option<Self> {
+    fn read(attributes: Attributes<'_>, doors: &mut Doors<'_>) -> Option<Self> {
         let connection = Connection::read(attributes)?;
         let access = Arc::clone(&doors.letting_in(&connection)?.access);
         Some(Self { name: Name::read(attributes)?, connection, access })
@@ -109,7 +158,7 @@ impl Name {
 
     /// The tuple is always in the message: without one, the kernel would end every connection.
     fn delete(&self, requests: &mut Requests, family: u8) -> Result<(), Errno> {
-        let body = |writer: &mut super::wire::Writer| {
+        let body = |writer: &mut Writer| {
             writer.nested(conntrack::ORIGINAL, &self.original);
             for (kind, value) in [(conntrack::ID, &self.id), (conntrack::ZONE, &self.zone)] {
                 if let Some(value) = value {
@@ -123,14 +172,14 @@ impl Name {
 
 /// What of a connection elements speak of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Connection {
+pub(super) struct Connection {
     /// Who began it.
-    source: IpAddr,
+    pub(super) source: IpAddr,
     protocol: u8,
     /// The port that was connected to; 0 in protocols without ports.
     outside: u16,
     /// Who answers, after destination NAT.
-    target: IpAddr,
+    pub(super) target: IpAddr,
     /// From which port.
     port: u16,
     /// Where to: who began it, or this router where its source is translated.
@@ -183,8 +232,9 @@ impl Connection {
             }
     }
 
-    /// Whether the element let it in. It is the translated connection that the filters see.
-    fn came_by(&self, element: &Element) -> bool {
+    /// Whether the element let it in. It is the translated connection that the filters see; `is_own` tells whether it
+    /// ends at the router, which is where the sets without a destination are looked up.
+    pub(super) fn came_by(&self, element: &Element, is_own: impl FnOnce() -> bool) -> bool {
         let seen = if element.set == Set::Dnat4 { self.outside } else { self.port };
         let leads = match element.translation {
             Some(Translation::Destination(to)) => self.target == *to.ip() && self.port == to.port(),
@@ -194,6 +244,7 @@ impl Connection {
             && (element.first..=element.last).contains(&self.source)
             && element.destination.is_none_or(|destination| destination == self.target)
             && element.port.is_none_or(|port| port.proto.number() == self.protocol && port.number.get() == seen)
+            && (element.set == Set::Dnat4 || element.destination.is_some() || is_own())
     }
 }
 
@@ -206,35 +257,10 @@ fn address(tuple: Attributes<'_>, v4: u16, v6: u16) -> Option<IpAddr> {
     Some(Ipv6Addr::from(<[u8; 16]>::try_from(addresses.get(v6)?).ok()?).into())
 }
 
-/// Elements by their source, because there may be as many of them as connections.
-pub(super) struct Doors<'a> {
-    single: BTreeMap<IpAddr, Vec<&'a Ended>>,
-    ranges: Vec<&'a Ended>,
-}
-
-impl<'a> Doors<'a> {
-    pub(super) fn new(ended: &'a [Ended]) -> Self {
-        let mut doors = Self { single: BTreeMap::new(), ranges: Vec::new() };
-        for door in ended {
-            if door.element.first == door.element.last {
-                doors.single.entry(door.element.first).or_default().push(door);
-            } else {
-                doors.ranges.push(door);
-            }
-        }
-        doors
-    }
-
-    fn letting_in(&self, connection: &Connection) -> Option<&'a Ended> {
-        let single = self.single.get(&connection.source).into_iter().flatten();
-        single.chain(&self.ranges).copied().find(|door| connection.came_by(&door.element))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::firewall::wire::Writer;
+    use crate::firewall::revoke::Ended;
 
     fn element(set: Set, source: &str, destination: Option<&str>, port: Option<&str>) -> Element {
         let (first, last) = source.split_once('-').unwrap_or((source, source));
@@ -294,11 +320,12 @@ mod tests {
         let to = |text: &str| Some(Translation::Destination(text.parse().unwrap()));
         let dnat = element(Set::Dnat4, "192.0.2.1", None, Some("tcp/2222"));
         for (element, expected) in [
-            (element(Set::In4, "192.0.2.1", None, Some("tcp/22")), &[own, inside][..]),
+            (element(Set::In4, "192.0.2.1", None, Some("tcp/22")), &[own][..]),
             (element(Set::In4, "192.0.2.2", None, Some("tcp/22")), &[]),
             (element(Set::In4, "192.0.2.1", None, Some("udp/22")), &[]),
             (element(Set::In6, "2001:db8::1", None, Some("udp/53")), &[udp6]),
-            (element(Set::Net4, "192.0.2.0-192.0.2.255", None, Some("udp/53")), &[other]),
+            (element(Set::Net4, "192.0.2.0-192.0.2.255", None, Some("udp/53")), &[]),
+            (element(Set::Net4, "192.0.2.0-192.0.2.255", None, Some("tcp/22")), &[own]),
             (element(Set::Net4, "192.0.2.2-192.0.2.255", None, Some("udp/53")), &[]),
             (element(Set::To4, "192.0.2.1", Some("10.0.0.2"), Some("tcp/22")), &[inside]),
             (element(Set::All4, "192.0.2.1", Some("10.0.0.2"), None), &[inside, other, ping]),
@@ -306,7 +333,8 @@ mod tests {
             (Element { translation: to("10.0.0.3:22"), ..dnat }, &[]),
         ] {
             let ended = [Ended { element, access: "alice".into() }];
-            let doors = Doors::new(&ended);
+            let is_own = |target: IpAddr| ["198.51.100.1", "2001:db8::2"].contains(&&*target.to_string());
+            let mut doors = Doors::new(&ended, &is_own);
             let found: Vec<_> = all.into_iter().filter(|connection| doors.letting_in(connection).is_some()).collect();
             assert_eq!(found, expected, "{element}");
         }

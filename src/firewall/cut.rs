@@ -3,21 +3,58 @@
 //! An entry of conntrack that is deleted comes back when the inside end speaks next: its packet is taken for the start
 //! of a connection from inside, which the policy allows. So what it would send is dropped from before the end on.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::connections::{self, Doomed, Doors, Fate};
+use super::Firewall;
+use super::connections::{self, Doomed, Fate};
+use super::doors::Doors;
 use super::element::Element;
-use super::error::FirewallError;
+use super::error::Unrevoked;
 use super::living::Life;
+use super::revoke::Ended;
 use super::sync::CHUNK;
-use super::{Firewall, revoke};
+use super::{FirewallError, Refusal};
 use crate::limits;
 
 /// How often the connections are read until there are none: far more than the kernel usually tracks.
 const PASSES_MAX: usize = 64;
 /// Whether conntrack takes a TCP session that it does not know for one that began with the packet it sees.
 const LOOSE: &str = "/proc/sys/net/netfilter/nf_conntrack_tcp_loose";
+
+/// How connections are ended, and how much of that one request does.
+pub struct Kill<'a> {
+    /// Whether what is sent to an address ends at this router.
+    pub is_own: &'a dyn Fn(IpAddr) -> bool,
+    /// How long connections are ended.
+    pub ending: Duration,
+    /// How long the whole may take, reading included.
+    pub reading: Duration,
+    /// How many connections are kept from being taken up again.
+    pub cuts: usize,
+}
+
+impl<'a> Kill<'a> {
+    /// As [`limits`] has it.
+    #[must_use]
+    pub fn new(is_own: &'a dyn Fn(IpAddr) -> bool) -> Self {
+        Self {
+            is_own,
+            ending: Duration::from_millis(limits::KILL_TIME),
+            reading: Duration::from_millis(limits::KILL_READ_TIME),
+            cuts: limits::CUTS_MAX,
+        }
+    }
+}
+
+impl fmt::Debug for Kill<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ending, reading, cuts, .. } = self;
+        write!(f, "Kill(ending {ending:?}, reading {reading:?}, {cuts} cuts)")
+    }
+}
 
 /// What became of the connections that revoked grants had let in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,93 +65,148 @@ pub struct Killed {
     pub why: Option<String>,
 }
 
+impl Killed {
+    /// Adds a reason, once.
+    fn because(&mut self, reason: &str) {
+        match &mut self.why {
+            None => self.why = Some(reason.to_owned()),
+            Some(why) if why.contains(reason) => {}
+            Some(why) => *why = format!("{why}; {reason}"),
+        }
+    }
+}
+
+/// What is left to one request.
+struct Left {
+    ending: Duration,
+    until: Instant,
+    cuts: usize,
+    killed: Killed,
+}
+
 impl Firewall {
     /// As [`Firewall::revoke`], and then ends the tracked connections that the deleted elements let in, for
-    /// [`limits::CUT_TIME`]. How many elements ended, and what became of the connections.
+    /// [`limits::CUT_TIME`]. How many elements ended, and what became of the connections. It takes a bounded time; what
+    /// is left then is remembered, and goes on with the next request that means the same stanza and source.
     ///
     /// # Errors
     /// [`FirewallError::Connections`] where the kernel cannot end connections: nothing was revoked then. As
-    /// [`Firewall::revoke`]; and why connections could not be ended although the elements are deleted.
+    /// [`Firewall::revoke`]; no connection was ended then. That one cannot be ended is told in [`Killed::why`].
     pub fn revoke_and_kill(
         &mut self,
         access: Option<&str>,
         source: Option<IpAddr>,
         now: Duration,
-    ) -> Result<(usize, Killed), FirewallError> {
+        kill: &Kill<'_>,
+    ) -> Result<(usize, Killed), Unrevoked> {
+        let until = Instant::now() + kill.reading;
         connections::probe(&mut self.requests)?;
-        let ended = self.end(access, source, now)?;
-        let mut killed = Killed::default();
+        let (ended, error) = self.end(access, source, now)?;
+        let elements = ended.len();
+        let (mut wanted, others): (BTreeSet<Ended>, _) =
+            std::mem::take(&mut self.unfinished).into_iter().partition(|ended| ended.is_meant(access, source));
+        self.unfinished = others;
+        wanted.extend(ended);
+        let mut left = Left { ending: kill.ending, until, cuts: kill.cuts, killed: Killed::default() };
+        if let Some(error) = error {
+            self.remember(wanted, &mut left.killed);
+            return Err(Unrevoked { elements, error });
+        }
+        let mut doors = Doors::new(&wanted, kill.is_own);
+        let mut is_done = true;
         for v6 in [false, true] {
-            if ended.iter().any(|ended| ended.element.set.is_v6() == v6) {
-                self.kill(&ended, v6, now, &mut killed)?;
+            if doors.has(v6) {
+                is_done &= self.kill(&mut doors, v6, now, &mut left).unwrap_or_else(|error| {
+                    left.killed.because(&format!("{error}; ask again"));
+                    false
+                });
             }
         }
-        Ok((ended.len(), killed))
+        if !is_done {
+            self.remember(wanted, &mut left.killed);
+        }
+        Ok((elements, left.killed))
     }
 
-    /// Ends the connections of a family until none is found: one may be on its way in while they are read.
-    fn kill(
-        &mut self,
-        ended: &[revoke::Ended],
-        v6: bool,
-        now: Duration,
-        killed: &mut Killed,
-    ) -> Result<(), FirewallError> {
-        let doors = Doors::new(ended);
+    /// Keeps what a later request is to go on with.
+    fn remember(&mut self, wanted: BTreeSet<Ended>, killed: &mut Killed) {
+        let room = limits::UNFINISHED_MAX.saturating_sub(self.unfinished.len());
+        if wanted.len() > room {
+            killed.because("some grants are too many to be remembered: end their connections with conntrack -D");
+        }
+        self.unfinished.extend(wanted.into_iter().take(room));
+    }
+
+    /// Ends the connections of a family until none is found: one may be on its way in while they are read. Whether
+    /// there is nothing left for another request.
+    fn kill(&mut self, doors: &mut Doors<'_>, v6: bool, now: Duration, left: &mut Left) -> Result<bool, FirewallError> {
         for _ in 0..PASSES_MAX {
-            let doomed = connections::find(&mut self.requests, &doors, v6)?;
-            self.cut(&doomed, now, killed);
+            let found = connections::find(doors, v6, left.until)?;
             let mut offloaded = 0;
-            for doomed in &doomed {
-                match doomed.end(&mut self.requests)? {
-                    Fate::Ended => killed.connections += 1,
-                    Fate::Gone => {}
-                    Fate::Offloaded => offloaded += 1,
+            for chunk in found.doomed.chunks(CHUNK) {
+                let begun = Instant::now();
+                if left.ending.is_zero() || begun >= left.until {
+                    left.killed.because("there are more than could be ended at once; ask again");
+                    return Ok(false);
                 }
+                self.cut(chunk, now, left);
+                for doomed in chunk {
+                    match doomed.end(&mut self.requests)? {
+                        Fate::Ended => left.killed.connections += 1,
+                        Fate::Gone => {}
+                        Fate::Offloaded => offloaded += 1,
+                    }
+                }
+                left.ending = left.ending.saturating_sub(begun.elapsed());
             }
             if offloaded > 0 {
-                killed
-                    .why
-                    .get_or_insert_with(|| "the kernel, older than Linux 6.4, ends no offloaded flows".to_owned());
+                left.killed.because("the kernel, older than Linux 6.4, ends no offloaded flows");
             }
-            if offloaded == doomed.len() {
-                break;
+            if found.late {
+                left.killed.because("the kernel tracks more connections than could be read in time; ask again, for one source, or use conntrack -D");
+                return Ok(false);
+            }
+            if offloaded == found.doomed.len() {
+                return Ok(true);
             }
         }
-        Ok(())
+        left.killed.because("new ones came in as fast as they were ended; ask again");
+        Ok(false)
     }
 
     /// Has dropped what the inside ends of these connections may send. Where that fails, the end goes on without.
-    fn cut(&mut self, doomed: &[Doomed], now: Duration, killed: &mut Killed) {
+    fn cut(&mut self, doomed: &[Doomed], now: Duration, left: &mut Left) {
         let expiry = now + Duration::from_secs(limits::CUT_TIME);
         let loose = !std::fs::read(LOOSE).is_ok_and(|value| value.trim_ascii() == b"0");
         let mut cuts: Vec<(Element, Life)> = Vec::new();
         for doomed in doomed {
-            match doomed.cut() {
-                Some(cut) => cuts.push((cut, Life { expiry, access: doomed.access.clone() })),
-                None if doomed.resumable(loose) => {
-                    killed.why.get_or_insert_with(|| "the protocol of some has no ports to know them by".to_owned());
+            let refusal = match doomed.cut() {
+                Some(_) if left.cuts == 0 => "there are more than are kept from being taken up again at once",
+                Some(cut) => {
+                    left.cuts -= 1;
+                    cuts.push((cut, Life { expiry, access: doomed.access.clone() }));
+                    continue;
                 }
-                None => {}
+                None => "the protocol of some has no ports to know them by",
+            };
+            if doomed.resumable(loose) {
+                left.killed.because(refusal);
             }
         }
-        for chunk in cuts.chunks(CHUNK) {
-            if self.try_cut(chunk, now).is_ok() {
-                continue;
-            }
-            // One that does not fit in keeps no other out.
-            for cut in chunk {
-                let Err(refusal) = self.try_cut(std::slice::from_ref(cut), now) else { continue };
+        if self.try_cut(&cuts, now).is_ok() {
+            return;
+        }
+        // One that does not fit in keeps no other out.
+        for cut in cuts.chunks(1) {
+            let Err(refusal) = self.try_cut(cut, now) else { continue };
+            if doomed.iter().any(|doomed| doomed.resumable(loose)) {
                 let error = self.explain(refusal);
-                if doomed.iter().any(|doomed| doomed.resumable(loose)) {
-                    killed.why.get_or_insert_with(|| error.to_string());
-                }
-                return;
+                left.killed.because(&error.to_string());
             }
         }
     }
 
-    fn try_cut(&mut self, cuts: &[(Element, Life)], now: Duration) -> Result<(), super::Refusal> {
+    fn try_cut(&mut self, cuts: &[(Element, Life)], now: Duration) -> Result<(), Refusal> {
         self.try_live(cuts.iter().map(|(element, life)| (element, life)), now)
     }
 }

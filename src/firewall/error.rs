@@ -8,6 +8,32 @@ use rustix::io::Errno;
 use super::sets::Set;
 use crate::reason::Reason;
 
+/// Why not all was revoked that should have been.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unrevoked {
+    /// How many elements ended all the same.
+    pub elements: usize,
+    /// What stands against the rest.
+    pub error: FirewallError,
+}
+
+impl From<FirewallError> for Unrevoked {
+    fn from(error: FirewallError) -> Self {
+        Self { elements: 0, error }
+    }
+}
+
+impl fmt::Display for Unrevoked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.elements {
+            0 => write!(f, "{}", self.error),
+            elements => write!(f, "{elements} set elements were revoked, and then: {}", self.error),
+        }
+    }
+}
+
+impl std::error::Error for Unrevoked {}
+
 /// Why the firewall could not be changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FirewallError {
@@ -79,6 +105,16 @@ impl fmt::Display for FirewallError {
                     ": `spa-knockd run` makes it in standalone mode"
                 })
             }
+            Self::Full(set) if set.is_cut() => {
+                let set = set.name();
+                write!(
+                    f,
+                    "set {set} is full: `nft flush set inet {} {set}`, in standalone mode `inet {}`, makes room; what it \
+                     kept ended may be taken up again then",
+                    super::FW4_TABLE,
+                    super::standalone::TABLE
+                )
+            }
             Self::Full(set) => {
                 write!(f, "set {} is full: wait until grants expire, or delete elements with nft", set.name())
             }
@@ -119,6 +155,9 @@ mod tests {
         assert!(missing.refuses_knocks());
         assert!(!FirewallError::Missing { table: super::super::FW4_TABLE, set: Some(Set::Cut6) }.refuses_knocks());
         assert_eq!(FirewallError::kernel("x", Errno::PERM), FirewallError::Denied);
+        let [full, cut] = [Set::In4, Set::Cut4].map(|set| FirewallError::Full(set).to_string());
+        assert!(full.contains("wait until grants expire") && !cut.contains("wait"), "{full}; {cut}");
+        assert!(cut.contains("`nft flush set inet fw4 spa_cut4_v1`"), "{cut}");
         let none = FirewallError::Connections(Errno::OPNOTSUPP);
         assert!(none.to_string().contains("kmod-nf-conntrack-netlink. Nothing was revoked"), "{none}");
         let other = FirewallError::kernel("add an element", Errno::NOMEM);

@@ -8,6 +8,7 @@
 pub mod batch;
 mod connections;
 mod cut;
+mod doors;
 pub mod drop_in;
 pub mod element;
 mod error;
@@ -26,6 +27,7 @@ pub mod standalone;
 mod sync;
 pub mod wire;
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,9 +37,9 @@ use rustix::io::Errno;
 use crate::access::Grant;
 use crate::config::FirewallMode;
 
-pub use self::cut::Killed;
+pub use self::cut::{Kill, Killed};
 pub use self::element::{Element, Translation};
-pub use self::error::FirewallError;
+pub use self::error::{FirewallError, Unrevoked};
 pub use self::sets::Set;
 pub use self::standalone::Guard;
 pub use self::sync::Event;
@@ -78,6 +80,8 @@ pub struct Firewall {
     unfilled: bool,
     /// What happened while a grant was made, for the next [`Firewall::on_events`].
     news: Vec<Event>,
+    /// Revoked grants whose connections are not all ended yet.
+    unfinished: BTreeSet<revoke::Ended>,
 }
 
 impl Firewall {
@@ -105,6 +109,7 @@ impl Firewall {
             handle: None,
             unfilled: false,
             news: Vec::new(),
+            unfinished: BTreeSet::new(),
         };
         firewall.make_standalone()?;
         firewall.handle = firewall.requests.table(table)?;

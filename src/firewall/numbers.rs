@@ -44,6 +44,11 @@ pub(super) mod conntrack {
     pub(crate) const REPLY: u16 = 2;
     pub(crate) const ID: u16 = 12;
     pub(crate) const ZONE: u16 = 18;
+    pub(crate) const FILTER: u16 = 25;
+
+    /// What a reading is to be chosen by: of the original tuple, its source address.
+    pub(crate) const FILTER_ORIGINAL: u16 = 1;
+    pub(crate) const FILTER_SOURCE: u32 = 1;
 
     /// Attributes of a tuple.
     pub(crate) const ADDRESSES: u16 = 1;
