@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::clock::since_boot;
 use super::door::Door;
 use super::links::{Identity, Link, Links};
 use crate::capture::filter::Filter;
