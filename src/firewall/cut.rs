@@ -75,7 +75,7 @@ impl Firewall {
             if offloaded > 0 {
                 killed
                     .why
-                    .get_or_insert_with(|| "the kernel, older than Linux 6.4, ends no offloaded flows".to_owned());
+                    .get_or_insert_with(|| "the kernel, older than Linux 6.4, held on to offloaded flows".to_owned());
             }
             if offloaded == doomed.len() {
                 break;
