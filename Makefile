@@ -1,6 +1,6 @@
 # What a developer types; each target installs what it needs.
 
-.PHONY: help demo test bench bench-flood bench-idle bench-soak lint
+.PHONY: help demo test test-offload bench bench-flood bench-idle bench-soak lint
 
 help: ## Say what can be typed
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
@@ -13,6 +13,10 @@ demo: ## Knock at a port and watch it open and close, in network namespaces
 test: lint ## Check the form of everything and run every test
 	@tests/setup.sh lab
 	@tests/run.sh
+
+test-offload: ## Boot two kernels and test what becomes of offloaded flows
+	@tests/setup.sh lab machine
+	@tests/machine/run.sh
 
 bench: ## Measure speed and size beside fwknopd
 	@tests/setup.sh lab bench

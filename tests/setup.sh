@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that building, lint, lab or bench need, where they are missing.
+# Installs the Debian packages that building, lint, lab, machine or bench need, where they are missing.
 set -eu
 
 say() { echo "setup: $*" >&2; }
@@ -15,6 +15,8 @@ for purpose; do
 	build) ;;
 	lint) wanted="$wanted shellcheck" ;;
 	lab) wanted="$wanted nftables iproute2 util-linux fwknop-client strace libfaketime" ;;
+	# Emulator and kernels are unpacked by tests/machine/fetch.sh, not installed.
+	machine) wanted="$wanted binutils procps xz-utils" ;;
 	bench) wanted="$wanted fwknop-server iptables" ;;
 	*)
 		say "unknown purpose $purpose"

@@ -19,6 +19,8 @@ use crate::net::{Port, Proto};
 
 /// Connections that are remembered while the table is read, to be ended then.
 const PASS: usize = 4_096;
+/// How often a connection is told that its time is up before it counts as one that cannot be ended.
+const EXPIRE_TRIES: usize = 3;
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const ICMP6: u8 = 58;
@@ -123,12 +125,13 @@ impl Doomed {
     /// Ends it.
     pub(super) fn end(&self, requests: &mut Requests) -> Result<Fate, FirewallError> {
         let family = if self.connection.source.is_ipv6() { V6 } else { V4 };
-        match self.name.delete(requests, family) {
+        let fate = match self.name.delete(requests, family) {
             Ok(()) => Ok(Fate::Ended),
             Err(Errno::NOENT) => Ok(Fate::Gone),
-            Err(Errno::BUSY) => Ok(Fate::Offloaded),
-            Err(errno) => Err(failed("end the connections of what was revoked")(errno)),
-        }
+            Err(Errno::BUSY) => self.name.expire(requests, family),
+            Err(errno) => Err(errno),
+        };
+        fate.map_err(failed("end the connections of what was revoked"))
     }
 }
 
@@ -139,7 +142,7 @@ pub(super) enum Fate {
     Ended,
     /// It had ended by itself, or another one took its place.
     Gone,
-    /// Its flow is offloaded, and the kernel, older than Linux 6.4, gives it to nobody.
+    /// Its flow is offloaded, and the kernel, older than Linux 6.4, held on to it.
     Offloaded,
 }
 
@@ -158,15 +161,39 @@ impl Name {
 
     /// The tuple is always in the message: without one, the kernel would end every connection.
     fn delete(&self, requests: &mut Requests, family: u8) -> Result<(), Errno> {
-        let body = |writer: &mut Writer| {
-            writer.nested(conntrack::ORIGINAL, &self.original);
-            for (kind, value) in [(conntrack::ID, &self.id), (conntrack::ZONE, &self.zone)] {
-                if let Some(value) = value {
-                    writer.attribute(kind, value);
-                }
+        requests.exchange(conntrack::DELETE, 0, family, |writer| self.write(writer), |_, _| ()).map(|_| ())
+    }
+
+    /// Ends a connection that the kernel refuses to delete because its flow is offloaded: its time is set to be up, and
+    /// then the kernel is asked for it, which removes what it finds expired. The kernel's own housekeeping may give an
+    /// offloaded connection new time between the two, so it is tried again.
+    fn expire(&self, requests: &mut Requests, family: u8) -> Result<Fate, Errno> {
+        for _ in 0..EXPIRE_TRIES {
+            let body = |writer: &mut Writer| {
+                self.write(writer);
+                writer.attribute(conntrack::TIMEOUT, &[0; 4]);
+            };
+            let found = requests
+                .exchange(conntrack::CHANGE, 0, family, body, |_, _| ())
+                .and_then(|_| requests.exchange(conntrack::GET, 0, family, |writer| self.write(writer), |_, _| ()));
+            match found {
+                Err(Errno::NOENT) => return Ok(Fate::Ended),
+                // It ended meanwhile.
+                Err(Errno::TIME) => return Ok(Fate::Gone),
+                Ok(_) => {}
+                Err(errno) => return Err(errno),
             }
-        };
-        requests.exchange(conntrack::DELETE, 0, family, body, |_, _| ()).map(|_| ())
+        }
+        Ok(Fate::Offloaded)
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.nested(conntrack::ORIGINAL, &self.original);
+        for (kind, value) in [(conntrack::ID, &self.id), (conntrack::ZONE, &self.zone)] {
+            if let Some(value) = value {
+                writer.attribute(kind, value);
+            }
+        }
     }
 }
 

@@ -160,7 +160,7 @@ impl Firewall {
                 left.ending = left.ending.saturating_sub(begun.elapsed());
             }
             if offloaded > 0 {
-                left.killed.because("the kernel, older than Linux 6.4, ends no offloaded flows");
+                left.killed.because("the kernel, older than Linux 6.4, held on to offloaded flows");
             }
             if found.late {
                 left.killed.because("the kernel tracks more connections than could be read in time; ask again, for one source, or use conntrack -D");

@@ -35,6 +35,7 @@ pub(super) mod kind {
 /// Connection tracking (`linux/netfilter/nfnetlink_conntrack.h`).
 pub(super) mod conntrack {
     /// The message types: subsystem 1.
+    pub(crate) const CHANGE: u16 = 0x100;
     pub(crate) const GET: u16 = 0x101;
     pub(crate) const DELETE: u16 = 0x102;
     pub(crate) const GET_STATISTICS: u16 = 0x105;
@@ -42,6 +43,7 @@ pub(super) mod conntrack {
     /// Attributes of a connection.
     pub(crate) const ORIGINAL: u16 = 1;
     pub(crate) const REPLY: u16 = 2;
+    pub(crate) const TIMEOUT: u16 = 7;
     pub(crate) const ID: u16 = 12;
     pub(crate) const ZONE: u16 = 18;
     pub(crate) const FILTER: u16 = 25;

@@ -29,6 +29,7 @@ pub(crate) mod fw4;
 pub(crate) mod links;
 pub(crate) mod names;
 pub(crate) mod nft;
+pub(crate) mod session;
 pub(crate) mod tun;
 pub(crate) mod wire;
 
