@@ -14,8 +14,8 @@ for purpose; do
 	case $purpose in
 	build) ;;
 	lint) wanted="$wanted shellcheck" ;;
-	lab) wanted="$wanted nftables iproute2 util-linux fwknop-client strace libfaketime" ;;
-	bench) wanted="$wanted fwknop-server iptables" ;;
+	lab) wanted="$wanted nftables iptables iproute2 util-linux fwknop-client strace libfaketime" ;;
+	bench) wanted="$wanted fwknop-server" ;;
 	*)
 		say "unknown purpose $purpose"
 		exit 1
