@@ -100,8 +100,12 @@ fn a_redirect_goes_round_standalone_mode_and_check_says_so_too() {
         assert!(out.status.success(), "{out:?}");
         String::from_utf8(out.stderr).expect("text")
     };
-    // The daemon will make the guard.
+    // The daemon will make the guard; a firewall of another's it cannot start.
     assert_eq!(check(), "");
+    lab.reconfigure(&config(&keys, ""));
+    lab.nft("flush ruleset\n");
+    assert!(check().contains("table inet fw4 is not there: knocks are refused"), "{}", check());
+    lab.reconfigure(&config(&keys, STANDALONE));
     let mut daemon = Daemon::spawn(lab.daemon_command(&[]), &config(&keys, STANDALONE));
     daemon.wait_ready();
     assert_eq!(exposed(&lab), [Value::Null; 0]);

@@ -138,7 +138,6 @@ impl Door {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::firewall::Guard;
     use crate::firewall::exposure::RuleName;
 
     fn finding(port: u16, comment: &str, handle: u64) -> Finding {
