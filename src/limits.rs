@@ -133,7 +133,10 @@ pub const RULES_MAX: usize = 2_048;
 /// Bytes of these rules.
 pub const RULE_BYTES_MAX: usize = 1 << 19;
 
-/// Rules that all walks of one examination look at together: a few milliseconds' work.
+/// Guarded ports that one examination looks at.
+pub const GUARDED_PORTS_MAX: usize = 1_024;
+
+/// Walks and rules of one examination together: a few milliseconds' work.
 pub const WALKED_RULES_MAX: usize = 16_384;
 
 /// Sets whose elements one examination reads.

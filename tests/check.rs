@@ -15,7 +15,7 @@ fn a_stanza_whose_time_is_over_is_named() {
         )
     };
     let config = format!(
-        "config spa-knockd 'main'\n\toption enabled '1'\n\tlist device 'wan'\n{}{}",
+        "config spa-knockd 'main'\n\toption enabled '1'\n\tlist device 'wan.of-nobody'\n{}{}",
         stanza("past", "2020-01-01"),
         stanza("future", "9000-01-01")
     );
@@ -26,4 +26,6 @@ fn a_stanza_whose_time_is_over_is_named() {
     assert!(out.status.success(), "{said}");
     assert!(said.contains("warning: access 'past', option expires: by this machine's clock it has ended"), "{said}");
     assert!(!said.contains("'future', option expires"), "{said}");
+    // On a machine without that device, it is another one's.
+    assert!(said.contains("device wan.of-nobody is not there now: whether guarded ports are open"), "{said}");
 }

@@ -7,6 +7,10 @@
     reason = "a test fails by a panic"
 )]
 
+#[path = "exposure/iptables.rs"]
+mod exposure_of_iptables;
+#[path = "exposure/modes.rs"]
+mod exposure_of_modes;
 #[path = "netns/fw4_full.rs"]
 mod fw4_full;
 mod netns;
@@ -16,10 +20,16 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use netns::{alone, fw4, load, run};
+use spa_knockd::firewall::Guard;
 use spa_knockd::firewall::exposure::{At, Examined, Guarded, Surroundings, Way, examine};
 
 /// Looks at TCP 22 of the router, for whoever arrives on wan0.
 fn look(at: At) -> Examined {
+    foresee(at, None)
+}
+
+/// The same with the guard that a configuration would make.
+fn foresee(at: At, planned: Option<&Guard>) -> Examined {
     let port = "tcp/22".parse().unwrap();
     let own: Vec<IpAddr> = ["203.0.113.1", "192.168.1.1", "2001:db8:1::1"].map(|own| own.parse().unwrap()).to_vec();
     let way = |address: IpAddr| {
@@ -30,7 +40,8 @@ fn look(at: At) -> Examined {
             false => Way::Unknown,
         }
     };
-    let surroundings = Surroundings { own: &own, way: &way, index: &|name| (name == "wan0").then_some(7) };
+    let index = |name: &str| (name == "wan0").then_some(7);
+    let surroundings = Surroundings { own: &own, way: &way, index: &index, planned };
     examine(&["wan0".to_owned()], &[Guarded { port, at }], &surroundings).unwrap()
 }
 
@@ -357,7 +368,7 @@ fn a_ruleset_beyond_all_bounds_is_not_examined() {
     alone(|| {
         let many = "tcp dport 99 accept\n".repeat(5_000);
         load(&rules(&many));
-        let surroundings = Surroundings { own: &[], way: &|_| Way::Unknown, index: &|_| None };
+        let surroundings = Surroundings { own: &[], way: &|_| Way::Unknown, index: &|_| None, planned: None };
         let guarded = [Guarded { port: "tcp/22".parse().unwrap(), at: At::Router }];
         let refused = examine(&["wan0".to_owned()], &guarded, &surroundings).unwrap_err();
         assert_eq!(refused.to_string(), "the living ruleset was not examined: it has too many rules");
@@ -386,6 +397,7 @@ fn a_ruleset_beyond_all_bounds_is_not_examined() {
 fn the_guard_of_either_mode_closes() {
     alone(|| {
         load(&fw4());
+        assert_eq!(look(At::Router), Examined { has_fw4: true, ..look(At::Router) });
         assert_eq!(look(At::Router).open, []);
         run("nft", "insert rule inet fw4 input_wan tcp dport 22 counter accept comment \"!fw4:_Allow-SSH\"");
         let found = look(At::Router);
@@ -396,12 +408,40 @@ fn the_guard_of_either_mode_closes() {
         run("nft", "flush ruleset");
         let guard = netns::guard();
         load(&spa_knockd::firewall::script(spa_knockd::config::FirewallMode::Standalone, &guard));
-        assert_eq!(look(At::Router), Examined { has_guard: true, ..Examined::default() });
+        assert_eq!(look(At::Router), Examined::default());
         load(
             "table ip x {\nchain pre {\ntype nat hook prerouting priority -150; policy accept;\ntcp dport 22 redirect to :2200\n}\n}\n",
         );
         let found = look(At::Router);
         assert!(found.open[0].to_string().contains("leads everybody on wan0 over IPv4 to port 2200"), "{found:?}");
+        // What leads to another host is closed on its way.
+        run("nft", "flush table ip x");
+        let elsewhere = "tcp dport 22 dnat to 192.168.1.10:2222";
+        run("nft", &format!("add rule ip x pre {elsewhere}"));
+        assert_eq!(look(At::Router).open, []);
+        run("nft", "delete table inet spa_knockd");
+        assert!(look(At::Router).open.iter().any(|one| one.redirect.is_some()));
+    });
+}
+
+#[test]
+fn thousands_of_guarded_ports_cost_no_more_than_the_budget() {
+    alone(|| {
+        let many: Vec<Guarded> =
+            (1..=9_000).map(|port| Guarded { port: format!("tcp/{port}").parse().unwrap(), at: At::Router }).collect();
+        let own: Vec<IpAddr> = (1..9).map(|last| IpAddr::from([192, 0, 2, last])).collect();
+        let surroundings = Surroundings { own: &own, way: &|_| Way::Unknown, index: &|_| None, planned: None };
+        let devices: Vec<String> = (0..40).map(|index| format!("eth{index}")).collect();
+        for ruleset in ["", "table inet t {\nchain in {\ntype filter hook input priority 0; policy drop;\n}\n}\n"] {
+            load(ruleset);
+            let begin = Instant::now();
+            let found = examine(&devices, &many, &surroundings).unwrap();
+            eprintln!("9,000 ports on 40 devices: {:?}", begin.elapsed());
+            assert!(begin.elapsed().as_millis() < 1_000, "{:?}", begin.elapsed());
+            let notes = found.not_examined.join("\n");
+            assert!(notes.contains("the last 7976 of 9000 guarded ports"), "{notes}");
+            assert!(notes.contains("the walks through the rules are too long"), "{notes}");
+        }
     });
 }
 
@@ -437,7 +477,7 @@ fn a_whole_fw4_is_looked_through_in_a_few_milliseconds() {
             let many: Vec<Guarded> = (1_000..1_010)
                 .map(|port| Guarded { port: format!("tcp/{port}").parse().unwrap(), at: At::Router })
                 .collect();
-            let surroundings = Surroundings { own: &[], way: &|_| Way::Unknown, index: &|_| None };
+            let surroundings = Surroundings { own: &[], way: &|_| Way::Unknown, index: &|_| None, planned: None };
             let begin = Instant::now();
             let none = examine(&["wan0".to_owned(), "eth7".to_owned()], &many, &surroundings).unwrap();
             eprintln!("ten ports on two devices: {:?}", begin.elapsed());

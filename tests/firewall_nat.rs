@@ -15,7 +15,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use netns::host::Host;
-use netns::{alone, guard, now, on_fw4, run, through, way};
+use netns::{alone, guard, load, now, on_fw4, run, through, way};
 use rustix::io::Errno;
 use spa_knockd::access::{Forward, Snat};
 use spa_knockd::config::FirewallMode;
@@ -247,5 +247,23 @@ fn in_standalone_mode_only_the_captured_interfaces_are_translated() {
         // In fw4 mode, the chains of fw4 are not ours to narrow.
         let expected = if net.mode == FirewallMode::Fw4 { Ok(()) } else { Err(Errno::CONNREFUSED) };
         assert_eq!(connected, expected);
+    });
+}
+
+#[test]
+fn somebody_elses_translation_of_a_protected_port_is_closed_and_a_granted_way_is_not() {
+    alone(|| {
+        let mut net = Net::new(FirewallMode::Standalone);
+        load(
+            "table ip mine {\nchain pre {\ntype nat hook prerouting priority -90; policy accept;\n\
+             iifname wan0 tcp dport { 22, 23 } dnat to 10.0.0.3:8080\n}\n}\n",
+        );
+        let others = net.lan.listen("10.0.0.3:8080");
+        assert_eq!(net.reach(&others, STRANGER, "192.0.2.1:22"), REFUSED);
+        assert_eq!(net.reach(&others, STRANGER, "192.0.2.1:23"), seen(STRANGER, "10.0.0.3:8080"));
+        let ours = net.lan.listen("10.0.0.2:8080");
+        net.grant(way(CLIENT, Some(22), "10.0.0.2:8080"), 30);
+        assert_eq!(net.reach(&ours, CLIENT, "192.0.2.1:22"), seen(CLIENT, "10.0.0.2:8080"));
+        assert_eq!(net.reach(&others, STRANGER, "192.0.2.1:22"), REFUSED);
     });
 }

@@ -100,16 +100,21 @@ fn a_redirect_goes_round_standalone_mode_and_check_says_so_too() {
         assert!(out.status.success(), "{out:?}");
         String::from_utf8(out.stderr).expect("text")
     };
-    // The daemon will make the guard.
+    // The daemon will make the guard; a firewall of another's it cannot start.
     assert_eq!(check(), "");
+    lab.reconfigure(&config(&keys, ""));
+    lab.nft("flush ruleset\n");
+    assert!(check().contains("table inet fw4 is not there: knocks are refused"), "{}", check());
+    lab.reconfigure(&config(&keys, STANDALONE));
     let mut daemon = Daemon::spawn(lab.daemon_command(&[]), &config(&keys, STANDALONE));
     daemon.wait_ready();
     assert_eq!(exposed(&lab), [Value::Null; 0]);
     lab.nft(
         "table ip mine {\nchain pre {\ntype nat hook prerouting priority -150; policy accept;\n\
-         tcp dport 22 dnat to 192.168.77.10:2222 comment \"nas\"\n}\n}\n",
+         tcp dport 22 redirect to :2222 comment \"nas\"\n}\n}\n",
     );
-    let line = "tcp/22 leads everybody on wan over IPv4 to 192.168.77.10:2222: rule \"nas\" (ip mine pre, handle ";
+    let line =
+        "tcp/22 leads everybody on wan over IPv4 to port 2222 of this machine: rule \"nas\" (ip mine pre, handle ";
     wait_log(&daemon, line, 1);
     assert!(exposed(&lab)[0]["text"].as_str().expect("text").starts_with(line));
     assert!(check().contains(&format!("warning: {line}")));

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use reference::{
     ACK, APPEND, CREATE, DEL_ELEMENT, DEL_RULE, DEL_TABLE, NEW_ELEMENT, NEW_RULE, NEW_TABLE, Reference, jump, known,
-    members, reject,
+    members, reject, reject_translated,
 };
 use spa_knockd::access::{Forward, Grant, Opening, Snat};
 use spa_knockd::firewall::batch::Batch;
@@ -132,9 +132,11 @@ fn the_standalone_table_is_the_same_bytes() {
             for (set, id) in ids().filter(|(set, _)| sets.contains(set)) {
                 reference.rule(NEW_RULE, rule, table, branch, &members(set, id));
             }
-            if filter {
-                reference.rule(NEW_RULE, rule, table, branch, &reject(6, 22, 1, 0));
-                reference.rule(NEW_RULE, rule, table, branch, &reject(17, 1194, 2, 1));
+            for (protocol, port, kind, code) in [(6, 22, 1, 0), (17, 1194, 2, 1)].into_iter().filter(|_| filter) {
+                reference.rule(NEW_RULE, rule, table, branch, &reject(protocol, port, kind, code));
+                if base == "forward" {
+                    reference.rule(NEW_RULE, rule, table, branch, &reject_translated(protocol, port, kind, code));
+                }
             }
         }
         reference.chain(table, base, Some(hook));

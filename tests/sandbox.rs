@@ -1,4 +1,4 @@
-//! The filter of system calls bites: a thread that wears it is denied what the daemon never does after its start.
+//! The filter of system calls bites: a process that wears it is denied what the daemon never does after its start.
 #![cfg(all(feature = "seccomp", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
 #![allow(unsafe_code, reason = "calls that have no safe wrapper are made by their number")]
 #![allow(clippy::expect_used, reason = "a panic is how a test fails")]
@@ -16,13 +16,25 @@ use rustix::net::netlink::{AUDIT, NETFILTER};
 use rustix::net::{AddressFamily, Protocol, SocketType, socket};
 use spa_knockd::daemon::sandbox::filter;
 
-/// Runs this on a thread that wears the filter; the others of the process go on without it.
-fn confined<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let confined = || {
+/// Set where a test runs in a process of its own.
+const ALONE: &str = "SPA_SANDBOX_ALONE";
+
+/// Runs this test again in a process of its own, and there does this work under the filter: all threads wear it, for
+/// good.
+fn confined(test: &str, work: impl FnOnce()) {
+    if std::env::var_os(ALONE).is_some() {
         assert_eq!(filter::install(), Ok(true));
-        work()
-    };
-    thread::scope(|scope| scope.spawn(confined).join()).expect("the confined thread")
+        work();
+        // The test harness would begin threads.
+        std::process::exit(0);
+    }
+    let program = std::env::current_exe().expect("this program");
+    let out = Command::new(program)
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(ALONE, "1")
+        .output()
+        .expect("run the test alone");
+    assert!(out.status.success(), "{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
 }
 
 fn is_denied<T>(outcome: io::Result<T>, what: &str) {
@@ -36,7 +48,7 @@ fn no_program_thread_or_connection_is_begun() {
     let directory = std::env::temp_dir().join(format!("spa-sandbox-{}", std::process::id()));
     fs::create_dir(&directory).expect("mkdir");
     let listener = UnixListener::bind(directory.join("there")).expect("listen");
-    confined(|| {
+    confined("no_program_thread_or_connection_is_begun", || {
         is_denied(Command::new("/bin/true").spawn(), "a program");
         is_denied(thread::Builder::new().spawn(|| ()), "a thread");
         is_denied(TcpStream::connect(other), "TCP");
@@ -54,7 +66,7 @@ fn no_program_thread_or_connection_is_begun() {
 fn sockets_are_those_that_are_opened_again() {
     let open =
         |family, kind, protocol: Option<Protocol>| socket(family, kind, protocol).map(drop).map_err(io::Error::from);
-    confined(|| {
+    confined("sockets_are_those_that_are_opened_again", || {
         assert!(open(AddressFamily::NETLINK, SocketType::RAW, None).is_ok());
         assert!(open(AddressFamily::NETLINK, SocketType::RAW, Some(NETFILTER)).is_ok());
         assert!(open(AddressFamily::UNIX, SocketType::DGRAM, None).is_ok());
@@ -68,7 +80,7 @@ fn sockets_are_those_that_are_opened_again() {
 fn files_are_written_but_nothing_about_them_is_changed() {
     let directory = std::env::temp_dir().join(format!("spa-sandbox-files-{}", std::process::id()));
     fs::create_dir(&directory).expect("mkdir");
-    confined(|| {
+    confined("files_are_written_but_nothing_about_them_is_changed", || {
         let file = directory.join("file");
         fs::write(&file, "state").expect("write");
         fs::rename(&file, directory.join("state")).expect("rename");
@@ -95,7 +107,7 @@ fn nothing_becomes_code_and_nothing_else_is_reached() {
     let anonymous = libc::c_long::from(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
     let (read_write, execute) =
         (libc::c_long::from(libc::PROT_READ | libc::PROT_WRITE), libc::c_long::from(libc::PROT_EXEC));
-    confined(|| {
+    confined("nothing_becomes_code_and_nothing_else_is_reached", || {
         assert_eq!(raw(libc::SYS_mmap, [0, 4096, read_write, anonymous]), 0);
         assert_eq!(raw(libc::SYS_mmap, [0, 4096, read_write | execute, anonymous]), libc::EPERM);
         assert_eq!(raw(libc::SYS_mprotect, [0, 0, execute, 0]), libc::EPERM);

@@ -21,7 +21,7 @@ const SNAPLEN: i32 = 1900;
 const BATCH_MAX: usize = 65_536;
 
 /// libpcap's name for all devices at once.
-pub(crate) const ANY: &str = "any";
+pub const ANY: &str = "any";
 
 /// Longest name of a network device, in bytes (`IFNAMSIZ` without the closing zero).
 const NAME_MAX: usize = 15;

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 use serde::Serialize;
+use spa_knockd::capture::live::ANY;
 use spa_knockd::config::{self, Config, FirewallMode};
 use spa_knockd::daemon::clock::wall;
 use spa_knockd::daemon::lookout::examine_here;
 use spa_knockd::daemon::orders::unknown_users;
 use spa_knockd::daemon::own::Routes;
+use spa_knockd::firewall::Guard;
 use spa_knockd::firewall::exposure::{Finding, guarded, lines};
 
 use super::{CONFIG, Failure, complain, complain_all, count, say, say_json};
@@ -86,19 +88,27 @@ fn ended(config: &Config, unix: u64) -> impl Iterator<Item = String> {
     })
 }
 
-/// Guarded ports that this machine's ruleset opens to everybody, and what could not be told. Where the configured
-/// devices are not there, the configuration is for another machine, and nothing is looked at.
+/// Guarded ports that this machine's ruleset opens to everybody, and what could not be told. Where a configured
+/// device is not there, the configuration may be for another machine, and nothing is looked at.
 fn living(config: &Config) -> (Vec<Finding>, Vec<String>) {
     let devices = &config.main.devices;
     let Ok(routes) = Routes::open(devices) else { return (Vec::new(), Vec::new()) };
-    if devices.is_empty() || devices.iter().any(|device| routes.index(device).is_none()) {
+    let absent = |device: &&String| *device != ANY && routes.index(device).is_none();
+    if let Some(device) = devices.iter().find(absent) {
+        let note = format!("device {device} is not there now: whether guarded ports are open already was not examined");
+        return (Vec::new(), vec![note]);
+    }
+    if devices.is_empty() {
         return (Vec::new(), Vec::new());
     }
-    match examine_here(devices, &guarded(config), &routes) {
+    // A daemon may have made its guard by another configuration, or may not have made it yet.
+    let planned = (config.main.firewall == FirewallMode::Standalone)
+        .then(|| Guard { interfaces: devices.clone(), protect: config.main.protect.clone() });
+    match examine_here(devices, &guarded(config), &routes, planned.as_ref()) {
         Ok(mut examined) => {
-            if config.main.firewall == FirewallMode::Standalone && !examined.has_guard {
-                // The daemon has not made its guard yet; it will not close what leads elsewhere.
-                examined.open.retain(|finding| finding.redirect.is_some());
+            if config.main.firewall == FirewallMode::Fw4 && !examined.has_fw4 {
+                let note = "table inet fw4 is not there: knocks are refused until the firewall is started";
+                examined.not_examined.push(note.to_owned());
             }
             (examined.open, examined.not_examined)
         }

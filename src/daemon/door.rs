@@ -143,9 +143,10 @@ impl Door {
 
     /// Knocks are heard on these devices from now on.
     pub(super) fn hear(&mut self, devices: Vec<String>) {
+        let numbered = devices.iter().map(|device| (device.clone(), self.routes.index(device))).collect();
+        self.lookout.heard(numbered, since_boot());
         self.awaited.hear(devices);
         self.ready &= self.awaited.now().is_some();
-        self.lookout.changed(since_boot());
         self.announce_at_last();
     }
 

@@ -7,6 +7,7 @@ use super::door::Door;
 use super::own::Routes;
 use crate::config::Config;
 use crate::control::ring::Kind;
+use crate::firewall::Guard;
 use crate::firewall::exposure::{Examined, Finding, Guarded, Surroundings, Unseen, examine, guarded, lines};
 
 /// How long the ruleset must be quiet before it is looked at.
@@ -23,6 +24,8 @@ pub(super) struct Lookout {
     /// When it must be looked at whatever still changes.
     latest: Option<Duration>,
     looked: Option<Duration>,
+    /// Where knocks are heard, with the devices' numbers.
+    heard: Vec<(String, Option<u32>)>,
     pub(super) seen: Examined,
 }
 
@@ -33,15 +36,21 @@ struct News {
     infos: Vec<String>,
 }
 
-/// Examines the ruleset of this machine.
+/// Examines the ruleset of this machine; `planned` is the guard of standalone mode as a configuration makes it, where
+/// that is to be looked at instead of the living one.
 ///
 /// # Errors
 /// Why it cannot be read.
-pub fn examine_here(devices: &[String], guarded: &[Guarded], routes: &Routes) -> Result<Examined, Unseen> {
+pub fn examine_here(
+    devices: &[String],
+    guarded: &[Guarded],
+    routes: &Routes,
+    planned: Option<&Guard>,
+) -> Result<Examined, Unseen> {
     // Without them, a rule that asks for an own address is for none.
     let own = own_addresses().unwrap_or_default();
     let surroundings =
-        Surroundings { own: &own, way: &|address| routes.way(address), index: &|device| routes.index(device) };
+        Surroundings { own: &own, way: &|address| routes.way(address), index: &|device| routes.index(device), planned };
     examine(devices, guarded, &surroundings)
 }
 
@@ -67,6 +76,14 @@ impl Lookout {
         self.due = Some(now.saturating_add(QUIET).max(earliest).min(latest.max(earliest)));
     }
 
+    /// Knocks are heard on these devices: rules that name them may mean something else where they are others.
+    pub(super) fn heard(&mut self, devices: Vec<(String, Option<u32>)>, now: Duration) {
+        if self.heard != devices {
+            self.heard = devices;
+            self.changed(now);
+        }
+    }
+
     /// When to look.
     pub(super) fn due(&self) -> Option<Duration> {
         self.due
@@ -74,7 +91,7 @@ impl Lookout {
 
     fn look(&mut self, now: Duration, routes: &Routes) -> News {
         (self.due, self.latest, self.looked) = (None, None, Some(now));
-        let seen = examine_here(&self.devices, &self.guarded, routes).unwrap_or_else(|unseen| Examined {
+        let seen = examine_here(&self.devices, &self.guarded, routes, None).unwrap_or_else(|unseen| Examined {
             open: self.seen.open.clone(),
             not_examined: vec![unseen.to_string()],
             ..Examined::default()
@@ -158,6 +175,23 @@ mod tests {
         assert_eq!(lookout.due(), Some(at(11_000)));
         lookout.changed(at(10_900));
         assert_eq!(lookout.due(), Some(at(11_100)));
+    }
+
+    #[test]
+    fn only_other_devices_are_a_reason_to_look() {
+        let mut lookout = Lookout::default();
+        let at = Duration::from_secs;
+        let wan = |index| vec![("wan".to_owned(), Some(index))];
+        lookout.heard(wan(7), at(1));
+        assert_eq!(lookout.due.take(), Some(at(2)));
+        for second in 10..20 {
+            lookout.heard(wan(7), at(second));
+        }
+        assert_eq!(lookout.due(), None);
+        for devices in [wan(8), Vec::new(), wan(8)] {
+            lookout.heard(devices, at(30));
+            assert!(lookout.due.take().is_some());
+        }
     }
 
     #[test]

@@ -28,7 +28,14 @@ const META_L4PROTO: u32 = 16;
 
 const CT_DESTINATION: u16 = 1;
 const CT_KEY: u16 = 2;
+const CT_DIRECTION: u16 = 3;
 const CT_STATE: u32 = 0;
+const CT_STATUS: u32 = 2;
+const CT_DESTINATION_PORT: u32 = 12;
+/// The direction of a connection's first packet.
+const ORIGINAL: u8 = 0;
+/// The status of a connection whose destination was translated, as the kernel's register has it.
+const CT_TRANSLATED: u32 = 0x20;
 /// Established and related, as the kernel's register has them: in the byte order of the CPU.
 const CT_KNOWN: u32 = 2 | 4;
 /// Invalid and new, in the same way.
@@ -137,15 +144,20 @@ pub(super) fn accept_known(writer: &mut Writer) {
 
 /// `ct state STATES`
 fn match_state(writer: &mut Writer, states: u32) {
+    match_bits(writer, CT_STATE, states);
+}
+
+/// Goes on where one of these bits of the connection is set.
+fn match_bits(writer: &mut Writer, key: u32, bits: u32) {
     expression(writer, "ct", |writer| {
-        writer.u32(CT_KEY, CT_STATE);
+        writer.u32(CT_KEY, key);
         writer.u32(CT_DESTINATION, 1);
     });
     expression(writer, "bitwise", |writer| {
         writer.u32(1, 1);
         writer.u32(2, 1);
         writer.u32(3, 4);
-        writer.nest(4, |writer| writer.attribute(VALUE, &states.to_ne_bytes()));
+        writer.nest(4, |writer| writer.attribute(VALUE, &bits.to_ne_bytes()));
         writer.nest(5, |writer| writer.attribute(VALUE, &[0; 4]));
     });
     compare(writer, NOT_EQUAL, &[0; 4]);
@@ -231,6 +243,26 @@ pub(super) fn reject(writer: &mut Writer, port: Port) {
     compare(writer, EQUAL, &[port.proto.number()]);
     payload(writer, TRANSPORT_HEADER, 2, 2, 1);
     compare(writer, EQUAL, &port.number.get().to_be_bytes());
+    answer(writer, port);
+}
+
+/// `meta l4proto tcp ct status dnat ct original proto-dst PORT reject with tcp reset`, or the same for UDP: a port
+/// that somebody else's translation leads elsewhere.
+pub(super) fn reject_translated(writer: &mut Writer, port: Port) {
+    meta(writer, META_L4PROTO, 1);
+    compare(writer, EQUAL, &[port.proto.number()]);
+    match_bits(writer, CT_STATUS, CT_TRANSLATED);
+    expression(writer, "ct", |writer| {
+        writer.u32(CT_KEY, CT_DESTINATION_PORT);
+        writer.u32(CT_DESTINATION, 1);
+        writer.attribute(CT_DIRECTION, &[ORIGINAL]);
+    });
+    compare(writer, EQUAL, &port.number.get().to_be_bytes());
+    answer(writer, port);
+}
+
+/// What a port without a listener answers.
+fn answer(writer: &mut Writer, port: Port) {
     let (kind, code) = match port.proto {
         Proto::Tcp => REJECT_TCP_RESET,
         Proto::Udp => REJECT_PORT_UNREACHABLE,

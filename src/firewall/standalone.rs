@@ -78,6 +78,11 @@ impl Path {
     fn guards(&self) -> bool {
         self.hook.kind == FILTER
     }
+
+    /// Whether what was addressed to a protected port may come by here under another one.
+    fn sees_translated(&self) -> bool {
+        self.base == "forward"
+    }
 }
 
 impl Guard {
@@ -119,6 +124,9 @@ pub fn batch(guard: &Guard, sequence: u32) -> Batch {
             append_sets(&mut batch, branch, path.sets);
             for &port in guard.protect.iter().filter(|_| path.guards()) {
                 batch.append_rule(branch, |writer| expr::reject(writer, port));
+                if path.sees_translated() {
+                    batch.append_rule(branch, |writer| expr::reject_translated(writer, port));
+                }
             }
         }
         batch.make_chain(path.base, Some(path.hook));
@@ -165,7 +173,13 @@ pub fn script(guard: &Guard) -> String {
                     Proto::Tcp => "tcp reset",
                     Proto::Udp => "icmpx port-unreachable",
                 };
-                line(format_args!("\t\t{} dport {} reject with {answer}", port.proto, port.number));
+                let Port { proto, number } = port;
+                line(format_args!("\t\t{proto} dport {number} reject with {answer}"));
+                if path.sees_translated() {
+                    line(format_args!(
+                        "\t\tmeta l4proto {proto} ct status dnat ct original proto-dst {number} reject with {answer}"
+                    ));
+                }
             }
             line(format_args!("\t}}"));
         }

@@ -290,14 +290,14 @@ fn verdict(code: u32) -> Expression {
 }
 
 pub fn known() -> Vec<Expression> {
-    let mut rule = states(6);
+    let mut rule = bits(0, 6);
     rule.push(accept());
     rule
 }
 
-fn states(mask: u32) -> Vec<Expression> {
+fn bits(key: u32, mask: u32) -> Vec<Expression> {
     vec![
-        Expression::new("ct", &[(sys::NFTNL_EXPR_CT_KEY, 0), (sys::NFTNL_EXPR_CT_DREG, 1)], &[]),
+        Expression::new("ct", &[(sys::NFTNL_EXPR_CT_KEY, key), (sys::NFTNL_EXPR_CT_DREG, 1)], &[]),
         Expression::new(
             "bitwise",
             &[(sys::NFTNL_EXPR_BITWISE_SREG, 1), (sys::NFTNL_EXPR_BITWISE_DREG, 1), (sys::NFTNL_EXPR_BITWISE_LEN, 4)],
@@ -323,7 +323,7 @@ pub fn members(set: Set, id: u32) -> Vec<Expression> {
         rule.push(compare(0, &2u32.to_ne_bytes()));
     }
     if set.is_cut() {
-        rule.extend(states(9));
+        rule.extend(bits(0, 9));
     }
     rule.extend([meta(15, 1), compare(0, &[family]), payload(1, source, size, 1)]);
     let (to, service) = match set {
@@ -368,6 +368,15 @@ pub fn reject(protocol: u8, port: u16, kind: u32, code: u8) -> Vec<Expression> {
         compare(0, &port.to_be_bytes()),
         Expression::new("reject", &[(sys::NFTNL_EXPR_REJECT_TYPE, kind)], &[(sys::NFTNL_EXPR_REJECT_CODE, &[code])]),
     ]
+}
+
+pub fn reject_translated(protocol: u8, port: u16, kind: u32, code: u8) -> Vec<Expression> {
+    let mut rule = vec![meta(16, 1), compare(0, &[protocol])];
+    rule.extend(bits(2, 0x20));
+    let numbers = [(sys::NFTNL_EXPR_CT_KEY, 12), (sys::NFTNL_EXPR_CT_DREG, 1)];
+    rule.push(Expression::new("ct", &numbers, &[(sys::NFTNL_EXPR_CT_DIR, &[0])]));
+    rule.extend(reject(protocol, port, kind, code).split_off(3));
+    rule
 }
 
 pub fn jump(chain: &str) -> Vec<Expression> {

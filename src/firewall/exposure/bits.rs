@@ -39,7 +39,7 @@ impl Truth {
         }
     }
 
-    fn of(is: bool) -> Self {
+    pub(super) fn of(is: bool) -> Self {
         if is { Self::Yes } else { Self::No }
     }
 }

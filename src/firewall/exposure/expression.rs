@@ -6,7 +6,8 @@ use std::num::NonZeroU16;
 
 use super::bits::{Cell, Origin, Registers, Truth, bytes, compares, equals, within};
 use super::elements::{Data, Name, Sets};
-use super::numbers::{attr as own, ct, entry, header, meta, verdict};
+use super::iptables::Extension;
+use super::numbers::{INET, IPV4, IPV6, attr as own, ct, entry, header, meta, verdict};
 use super::packet::{Field, Packet};
 use super::ruleset::{Chain, number, text};
 use crate::firewall::numbers::attr;
@@ -16,6 +17,8 @@ use crate::firewall::wire::Attributes;
 const VALUE_MAX: usize = 64;
 /// Bits of the smallest whole: a byte of a mask.
 const ALL: u8 = u8::MAX;
+/// The attribute of a translation's family.
+const NAT_FAMILY: u16 = 2;
 /// The type of destination NAT.
 const DESTINATION_NAT: u32 = 1;
 /// The result goes into the verdict register.
@@ -30,6 +33,8 @@ pub(super) enum Effect {
     Verdict(u32, Option<Box<str>>),
     /// The packet gets another destination; what is absent stays as it is.
     Translate(Target),
+    /// The packet gets another destination, and nobody can tell which.
+    Led,
     /// The rule ends; what then becomes of the packet nobody can tell.
     Opaque,
 }
@@ -55,11 +60,13 @@ pub(super) struct Frame<'a> {
     pub(super) registers: Registers,
     pub(super) chain: &'a Chain,
     pub(super) tests_port: bool,
+    /// Whether it has an extension of iptables-nft that is not understood.
+    pub(super) is_foreign: bool,
 }
 
 impl<'a> Frame<'a> {
     pub(super) fn new(chain: &'a Chain) -> Self {
-        Self { registers: Registers::new(), chain, tests_port: false }
+        Self { registers: Registers::new(), chain, tests_port: false, is_foreign: false }
     }
 
     /// Evaluates one entry of a rule's list.
@@ -81,10 +88,10 @@ impl<'a> Frame<'a> {
             b"nat" => self.nat(data, packet.v6),
             b"redir" => {
                 let port = get(1).map(|register| self.port(register));
-                match port {
-                    Some(None) => None,
-                    port => Some(Effect::Translate(Target { address: Address::Own, port: port.flatten() })),
-                }
+                Some(match port {
+                    Some(None) => Effect::Led,
+                    port => Effect::Translate(Target { address: Address::Own, port: port.flatten() }),
+                })
             }
             b"reject" => Some(Effect::Verdict(verdict::DROP, None)),
             // Whoever reads the queue may let it pass.
@@ -103,8 +110,18 @@ impl<'a> Frame<'a> {
                 self.registers.forget(Origin::Differs);
                 Some(Effect::Test(Truth::Unknown(Origin::Differs)))
             }
-            b"match" if data.text(1) == Some(b"comment") => Some(Effect::Test(Truth::Yes)),
-            b"target" => Some(foreign(data.text(1).unwrap_or_default())),
+            b"match" => {
+                let extension = extension(data);
+                self.tests_port |= extension.tests_port();
+                let holds = extension.holds(packet);
+                self.is_foreign |= holds.is_none();
+                holds.map(Effect::Test)
+            }
+            b"target" => {
+                let acts = extension(data).acts(packet);
+                self.is_foreign |= matches!(acts, None | Some(Effect::Led));
+                Some(acts.unwrap_or(Effect::Opaque))
+            }
             _ => None,
         };
         effect.unwrap_or_else(|| {
@@ -241,6 +258,11 @@ impl<'a> Frame<'a> {
     }
 
     fn nat(&mut self, data: Attributes<'_>, v6: bool) -> Option<Effect> {
+        // In a table of both families, the kernel goes on without it where the packet is of the other one.
+        let family = number(data, NAT_FAMILY)?;
+        if family != u32::from(INET) && family != u32::from(if v6 { IPV6 } else { IPV4 }) {
+            return Some(Effect::Test(Truth::Yes));
+        }
         if number(data, 1)? != DESTINATION_NAT {
             return Some(Effect::Verdict(verdict::ACCEPT, None));
         }
@@ -250,7 +272,7 @@ impl<'a> Frame<'a> {
                 let octets = bytes(self.registers.get(register, if v6 { 16 } else { 4 })?);
                 match octets.as_deref().and_then(address) {
                     Some(address) => Address::To(address),
-                    None => return Some(Effect::Opaque),
+                    None => return Some(Effect::Led),
                 }
             }
         };
@@ -258,7 +280,7 @@ impl<'a> Frame<'a> {
             None => None,
             Some(register) => match self.port(register) {
                 Some(port) => Some(port),
-                None => return Some(Effect::Opaque),
+                None => return Some(Effect::Led),
             },
         };
         Some(Effect::Translate(Target { address, port }))
@@ -298,13 +320,11 @@ fn dynamic(data: Attributes<'_>) -> Effect {
     inner.unwrap_or(Effect::Test(Truth::Yes))
 }
 
-/// A target of iptables' own.
-fn foreign(name: &[u8]) -> Effect {
-    match name {
-        b"REJECT" => Effect::Verdict(verdict::DROP, None),
-        b"LOG" | b"NFLOG" | b"MARK" | b"CONNMARK" | b"TCPMSS" | b"CLASSIFY" | b"DSCP" | b"TRACE" => {
-            Effect::Test(Truth::Yes)
-        }
-        _ => Effect::Opaque,
+/// An extension of iptables'.
+pub(super) fn extension(data: Attributes<'_>) -> Extension<'_> {
+    Extension {
+        name: data.text(1).unwrap_or_default(),
+        revision: number(data, 2).unwrap_or_default(),
+        info: data.get(3).unwrap_or_default(),
     }
 }

@@ -107,6 +107,13 @@ impl Finding {
         bare(self) == bare(other)
     }
 
+    /// Whether it is the same but for the families.
+    pub(super) fn is_but_for_families(&self, other: &Self) -> bool {
+        let Self { device, proto, port, host, families: _, rule, redirect, to } = self;
+        (*port, proto, device) == (other.port, &other.proto, &other.device)
+            && (host, rule, redirect, to) == (&other.host, &other.rule, &other.redirect, &other.to)
+    }
+
     /// Whether there was no chain at all that could close it.
     fn is_unfiltered(&self) -> bool {
         self.rule.is_none() && self.redirect.is_none()

@@ -1,17 +1,19 @@
 //! All walks of one examination: every captured device, every guarded port, both families.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use super::elements::Sets;
 use super::finding::{Finding, RuleName};
 use super::guarded::{At, Guarded};
+use super::numbers::INET;
 use super::packet::{Packet, Way};
 use super::ruleset::Ruleset;
-use super::walk::{Fate, Passage, Place, Walk};
+use super::walk::{Doubt, Fate, Passage, Place, Walk};
 use super::{Examined, Surroundings};
 use crate::capture::live::ANY;
-use crate::firewall::standalone;
-use crate::limits::{FINDINGS_MAX, OWN_ADDRESSES_MAX, WALKED_RULES_MAX};
+use crate::firewall::FW4_TABLE;
+use crate::limits::{FINDINGS_MAX, GUARDED_PORTS_MAX, OWN_ADDRESSES_MAX, WALKED_RULES_MAX};
 use crate::net::{Port, Proto};
 
 /// A port to connect to.
@@ -26,7 +28,7 @@ struct Trial {
 /// How a trial ended, unless all is closed.
 enum Outcome<'d> {
     Open { passage: Passage, translated: Option<Place>, packet: Packet<'d> },
-    Obscure(String),
+    Obscure(Doubt),
 }
 
 /// An examination under way.
@@ -37,6 +39,8 @@ pub(super) struct Look<'a, 's> {
     surroundings: &'a Surroundings<'a>,
     budget: usize,
     examined: Examined,
+    /// The tables of iptables-nft of which something was said.
+    foreign: BTreeSet<(u8, &'a str)>,
 }
 
 impl<'a, 's> Look<'a, 's> {
@@ -46,7 +50,15 @@ impl<'a, 's> Look<'a, 's> {
         guarded: &'a [Guarded],
         surroundings: &'a Surroundings<'a>,
     ) -> Self {
-        Self { ruleset, sets, guarded, surroundings, budget: WALKED_RULES_MAX, examined: Examined::default() }
+        Self {
+            ruleset,
+            sets,
+            guarded,
+            surroundings,
+            budget: WALKED_RULES_MAX,
+            examined: Examined::default(),
+            foreign: BTreeSet::new(),
+        }
     }
 
     /// Looks from all these devices.
@@ -56,16 +68,24 @@ impl<'a, 's> Look<'a, 's> {
             let index = (self.surroundings.index)(device);
             let from = (device != ANY).then_some((device.as_str(), index));
             for &trial in &trials {
+                if self.budget == 0 {
+                    break;
+                }
                 match self.attempt(from, trial) {
                     Some(Outcome::Open { passage, translated, packet }) => {
                         self.found(device, trial, passage, translated, &packet);
                     }
-                    Some(Outcome::Obscure(why)) => {
-                        self.note(format!("whether {} is open on {device} cannot be told: {why}", trial.port));
-                    }
+                    Some(Outcome::Obscure(doubt)) => self.doubt(device, trial, doubt),
                     None => {}
                 }
             }
+        }
+        if self.guarded.len() > GUARDED_PORTS_MAX {
+            let left = self.guarded.len() - GUARDED_PORTS_MAX;
+            self.note(format!(
+                "not examined: the last {left} of {} guarded ports, which are too many",
+                self.guarded.len()
+            ));
         }
         if self.budget == 0 {
             self.note("not examined: all guarded ports, because the walks through the rules are too long".to_owned());
@@ -73,8 +93,8 @@ impl<'a, 's> Look<'a, 's> {
         for set in std::mem::take(&mut self.sets.unread) {
             self.note(format!("not examined: {set}, which is too large"));
         }
-        let chains = &self.ruleset.chains;
-        self.examined.has_guard = chains.iter().any(|chain| *chain.table == *standalone::TABLE);
+        self.examined.has_fw4 =
+            self.ruleset.tables.iter().any(|(family, name)| *family == INET && **name == *FW4_TABLE);
         self.examined.sets = self.sets.names().map(|(.., name)| name.clone()).collect();
         self.examined
     }
@@ -82,7 +102,7 @@ impl<'a, 's> Look<'a, 's> {
     /// The guarded ports, then those that some rule translates.
     fn trials(&self) -> Vec<Trial> {
         let mut ports: Vec<(Port, Option<At>)> =
-            self.guarded.iter().map(|guarded| (guarded.port, Some(guarded.at))).collect();
+            self.guarded.iter().take(GUARDED_PORTS_MAX).map(|guarded| (guarded.port, Some(guarded.at))).collect();
         for number in self.ruleset.translated_ports() {
             let others = [Proto::Tcp, Proto::Udp].map(|proto| Port { proto, number });
             let others = others.into_iter().filter(|port| !self.guarded.iter().any(|one| one.port == *port));
@@ -109,14 +129,15 @@ impl<'a, 's> Look<'a, 's> {
             if self.budget == 0 {
                 return None;
             }
+            self.budget -= 1;
             let mut packet = Packet::new(from, trial.port, trial.v6, address, way.clone());
             let walk = Walk::new(self.ruleset, &mut self.sets, self.surroundings.way, &mut self.budget);
             match walk.go(&mut packet) {
                 Fate::Through { passage, translated } if self.counts(trial, translated, &packet) => {
                     return Some(Outcome::Open { passage, translated, packet });
                 }
-                Fate::Obscure(why) if matches!(trial.at, Some(At::Router | At::Host(_))) && self.budget > 0 => {
-                    unsure = Some(Outcome::Obscure(why));
+                Fate::Obscure(doubt) if doubt.leads || matches!(trial.at, Some(At::Router | At::Host(_))) => {
+                    unsure = Some(Outcome::Obscure(doubt));
                 }
                 _ => {}
             }
@@ -160,15 +181,28 @@ impl<'a, 's> Look<'a, 's> {
             redirect,
         };
         let open = &mut self.examined.open;
-        let same = |other: &Finding| Finding { families: finding.families.clone(), ..other.clone() } == finding;
-        let known = open.iter().position(same);
-        if let Some(other) = known.and_then(|at| open.get_mut(at)) {
+        if let Some(other) = open.iter_mut().find(|other| other.is_but_for_families(&finding)) {
             // A port may be guarded twice, on the router and as a way to a host.
             other.families.extend(finding.families);
             other.families.dedup();
         } else if open.len() < FINDINGS_MAX {
             open.push(finding);
         }
+    }
+
+    /// Says what cannot be told; of iptables' extensions once for a table.
+    fn doubt(&mut self, device: &str, trial: Trial, doubt: Doubt) {
+        let Doubt { why, foreign, leads } = doubt;
+        if self.budget == 0 {
+            return;
+        }
+        if let Some(chain) = foreign.and_then(|chain| self.ruleset.chains.get(chain))
+            && !self.foreign.insert((chain.family, &chain.table))
+        {
+            return;
+        }
+        let is = if leads && trial.at.is_none() { "leads to a guarded one" } else { "is open" };
+        self.note(format!("whether {} {is} on {device} cannot be told: {why}", trial.port));
     }
 
     fn note(&mut self, line: String) {

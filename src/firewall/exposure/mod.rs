@@ -9,6 +9,7 @@ mod elements;
 mod expression;
 pub mod finding;
 pub mod guarded;
+mod iptables;
 mod look;
 mod numbers;
 mod packet;
@@ -28,6 +29,7 @@ pub use self::packet::Way;
 use self::elements::Sets;
 use self::look::Look;
 use self::ruleset::Ruleset;
+use super::Guard;
 use super::socket::Requests;
 
 /// Why the ruleset was not examined.
@@ -63,6 +65,8 @@ pub struct Surroundings<'a> {
     pub way: &'a dyn Fn(IpAddr) -> Way,
     /// The number of a device.
     pub index: &'a dyn Fn(&str) -> Option<u32>,
+    /// The guard of standalone mode as a configuration makes it, where that is to be looked at instead of the living one.
+    pub planned: Option<&'a Guard>,
 }
 
 impl fmt::Debug for Surroundings<'_> {
@@ -78,8 +82,8 @@ pub struct Examined {
     pub open: Vec<Finding>,
     /// What could not be told, and why, one sentence each.
     pub not_examined: Vec<String>,
-    /// Whether the table of standalone mode is there.
-    pub has_guard: bool,
+    /// Whether fw4's table is there.
+    pub has_fw4: bool,
     /// The names of the sets whose elements counted.
     pub sets: BTreeSet<Box<str>>,
 }
@@ -91,7 +95,10 @@ pub struct Examined {
 pub fn examine(devices: &[String], guarded: &[Guarded], surroundings: &Surroundings<'_>) -> Result<Examined, Unseen> {
     let open = || Requests::open().map_err(|_| Unseen::Denied);
     let mut requests = open()?;
-    let ruleset = Ruleset::read(&mut requests)?;
+    let mut ruleset = Ruleset::read(&mut requests)?;
+    if let Some(guard) = surroundings.planned {
+        ruleset = ruleset.with(guard);
+    }
     let mut read = |name: &elements::Name| {
         let set = elements::read(&mut requests, name);
         if set.is_none() {

@@ -10,11 +10,11 @@ use crate::net::Port;
 /// Bytes of an interface name, `IFNAMSIZ`.
 const INTERFACE: usize = 16;
 /// The source port of an ordinary client.
-const CLIENT_PORT: [u8; 2] = 50_000_u16.to_be_bytes();
+pub(super) const CLIENT_PORT: [u8; 2] = 50_000_u16.to_be_bytes();
 /// TCP's flags of a connection's first packet.
 const SYN: u8 = 2;
 /// The states of conntrack, as bits: the first packet of a connection, and one that is not tracked.
-const NEW: u32 = 8;
+pub(super) const NEW: u32 = 8;
 const UNTRACKED: u32 = 64;
 /// The bit of a connection whose destination was translated, and those that a first packet cannot have.
 const DST_NAT: u32 = 0x20;

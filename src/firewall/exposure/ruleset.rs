@@ -7,10 +7,12 @@ use std::ops::ControlFlow;
 use rustix::io::Errno;
 
 use super::Unseen;
+use super::expression::extension;
 use super::numbers::{DORMANT, INET, IPV4, IPV6, attr as own, entry, header, hook};
 use crate::firewall::numbers::{DUMP, attr, kind};
 use crate::firewall::socket::{Asked, Requests};
-use crate::firewall::wire::{Attributes, Writer};
+use crate::firewall::standalone::{self, Guard};
+use crate::firewall::wire::{Attributes, Messages, Writer};
 use crate::limits::{RULE_BYTES_MAX, RULES_MAX, TRANSLATED_PORTS_MAX};
 
 /// How often a dump is begun anew because the ruleset changed meanwhile.
@@ -40,7 +42,9 @@ impl Rule {
                     let value = data.nest(3).and_then(|nest| nest.get(attr::DATA_VALUE))?;
                     port = NonZeroU16::new(u16::from_be_bytes(value.try_into().ok()?));
                 }
+                b"match" => port = extension(data).only_port().or(port),
                 b"nat" | b"redir" => return port,
+                b"target" if matches!(extension(data).name, b"DNAT" | b"REDIRECT" | b"NETMAP") => return port,
                 _ => {}
             }
         }
@@ -72,6 +76,8 @@ pub(super) struct Chain {
 /// All chains of the families that see IP packets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ruleset {
+    /// The family and name of every table that is not switched off.
+    pub(super) tables: Vec<(u8, Box<str>)>,
     pub(super) chains: Vec<Chain>,
 }
 
@@ -100,6 +106,20 @@ impl Ruleset {
     pub(super) fn translated_ports(&self) -> BTreeSet<NonZeroU16> {
         let rules = self.chains.iter().flat_map(|chain| &chain.rules);
         rules.filter_map(Rule::translated_port).take(TRANSLATED_PORTS_MAX).collect()
+    }
+
+    /// The same with the guard that a configuration makes, instead of one that is there.
+    pub(super) fn with(mut self, guard: &Guard) -> Self {
+        self.chains.retain(|chain| chain.family != INET || *chain.table != *standalone::TABLE);
+        let mut reading = Reading { ruleset: self, ..Reading::default() };
+        for message in Messages(standalone::batch(guard, 0).finish().bytes()) {
+            match message.netfilter() {
+                Some((family, attributes)) if message.kind == kind::NEW_CHAIN => reading.chain(family, attributes),
+                Some((family, attributes)) if message.kind == kind::NEW_RULE => reading.rule(family, attributes),
+                _ => None,
+            };
+        }
+        reading.ruleset
     }
 
     /// Reads all of it.
@@ -163,9 +183,9 @@ impl Reading {
     }
 
     fn table(&mut self, family: u8, attributes: Attributes<'_>) -> Option<()> {
-        if number(attributes, attr::TABLE_FLAGS)? & DORMANT != 0 {
-            self.dormant.push((family, text(attributes, attr::TABLE)?));
-        }
+        let is_dormant = number(attributes, attr::TABLE_FLAGS)? & DORMANT != 0;
+        let list = if is_dormant { &mut self.dormant } else { &mut self.ruleset.tables };
+        list.push((family, text(attributes, attr::TABLE)?));
         Some(())
     }
 
@@ -198,7 +218,8 @@ impl Reading {
         self.rules += 1;
         self.bytes += expressions.len();
         self.ruleset.chains.get_mut(self.last)?.rules.push(Rule {
-            handle: attributes.u64(own::RULE_HANDLE)?,
+            // One that is only planned has none yet.
+            handle: attributes.u64(own::RULE_HANDLE).unwrap_or_default(),
             expressions: expressions.into(),
             comment: attributes.get(own::RULE_USERDATA).and_then(comment),
         });
@@ -260,7 +281,7 @@ mod tests {
             chain(IPV4, 0, -150, false),
             chain(IPV4, 1, -500, false),
         ];
-        let ruleset = Ruleset { chains };
+        let ruleset = Ruleset { chains, ..Ruleset::default() };
         assert_eq!(ruleset.at(0, false), [3, 0, 1]);
         assert_eq!(ruleset.at(0, true), [2, 0]);
         assert_eq!(ruleset.at(2, false), [0_usize; 0]);

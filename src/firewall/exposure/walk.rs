@@ -40,7 +40,18 @@ pub(super) enum Fate {
     /// A rule or policy closes.
     Closed,
     /// This cannot be told.
-    Obscure(String),
+    Obscure(Doubt),
+}
+
+/// Why something cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// For people.
+    pub(super) why: String,
+    /// The chain of the rule, where that is iptables-nft's.
+    pub(super) foreign: Option<usize>,
+    /// Whether the rule leads the packet elsewhere.
+    pub(super) leads: bool,
 }
 
 /// How a chain ended.
@@ -60,7 +71,11 @@ pub(super) struct Walk<'a, 's> {
     pub(super) way: &'a dyn Fn(IpAddr) -> Way,
     /// Rules that may still be looked at.
     pub(super) budget: &'a mut usize,
-    doubt: Option<String>,
+    doubt: Option<Doubt>,
+    /// The first rule of this base chain's way that might have accepted.
+    skipped: Option<Doubt>,
+    /// Whether it translates.
+    is_nat: bool,
 }
 
 impl<'a, 's> Walk<'a, 's> {
@@ -70,7 +85,7 @@ impl<'a, 's> Walk<'a, 's> {
         way: &'a dyn Fn(IpAddr) -> Way,
         budget: &'a mut usize,
     ) -> Self {
-        Self { ruleset, sets, way, budget, doubt: None }
+        Self { ruleset, sets, way, budget, doubt: None, skipped: None, is_nat: false }
     }
 
     /// Lets the packet go all its way.
@@ -82,7 +97,11 @@ impl<'a, 's> Walk<'a, 's> {
             passage = self.pass(last, packet, &mut translated);
         }
         match (passage, self.doubt) {
-            _ if *self.budget == 0 => Fate::Obscure("the ruleset is too long a way".to_owned()),
+            _ if *self.budget == 0 => {
+                Fate::Obscure(Doubt { why: "the ruleset is too long a way".to_owned(), foreign: None, leads: false })
+            }
+            // What is closed here may be open where it might have been led to.
+            (None, Some(doubt)) if doubt.leads => Fate::Obscure(doubt),
             (None, _) => Fate::Closed,
             (Some(_), Some(doubt)) => Fate::Obscure(doubt),
             (Some(passage), None) => Fate::Through { passage, translated },
@@ -99,10 +118,15 @@ impl<'a, 's> Walk<'a, 's> {
             if base.nat && (translated.is_some() || !packet.tracked) {
                 continue;
             }
+            (self.skipped, self.is_nat) = (None, base.nat);
             let passage = match self.chain(index, packet, 0) {
-                End::Close => return None,
-                End::Open if base.drops => return None,
-                End::Open => Passage::Policy(index),
+                End::Open if !base.drops => Passage::Policy(index),
+                End::Close | End::Open => {
+                    // Perhaps it was accepted before: then the other chains decide.
+                    let doubt = self.skipped.take()?;
+                    self.doubts(doubt);
+                    continue;
+                }
                 End::Accept(passage) => passage,
                 End::Translated(place) => {
                     *translated = Some(place);
@@ -123,7 +147,7 @@ impl<'a, 's> Walk<'a, 's> {
             if *self.budget == 0 {
                 return End::Close;
             }
-            let (effect, tests_port) = self.rule(chain, rule, packet);
+            let (effect, tests_port) = self.rule(index, rule, packet);
             let (code, target) = match effect {
                 Some(Effect::Verdict(code, target)) => (code, target),
                 Some(Effect::Translate(target)) => {
@@ -158,7 +182,8 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     /// What a rule does to every stranger's packet; `None` where it does nothing, or only to some.
-    fn rule(&mut self, chain: &Chain, rule: &Rule, packet: &mut Packet<'_>) -> (Option<Effect>, bool) {
+    fn rule(&mut self, index: usize, rule: &Rule, packet: &mut Packet<'_>) -> (Option<Effect>, bool) {
+        let Some(chain) = self.ruleset.chains.get(index) else { return (None, false) };
         let mut frame = Frame::new(chain);
         let mut obscure = false;
         let mut decided = None;
@@ -174,18 +199,40 @@ impl<'a, 's> Walk<'a, 's> {
             }
         }
         let effect = match decided {
-            Some(Effect::Opaque) => None,
-            // What accepts some is not for everybody; what closes or calls might be.
-            Some(Effect::Verdict(verdict::ACCEPT | verdict::CONTINUE | verdict::BREAK, _)) if obscure => {
-                return (None, false);
+            Some(effect) if !obscure && !matches!(effect, Effect::Opaque | Effect::Led) => {
+                return (Some(effect), frame.tests_port);
             }
-            Some(effect) if !obscure => return (Some(effect), frame.tests_port),
-            None => return (None, false),
-            Some(_) => None,
+            None | Some(Effect::Verdict(verdict::CONTINUE | verdict::BREAK, _)) => return (None, false),
+            Some(effect) => effect,
         };
-        let what = format!("what the {} does is not understood", said(chain, rule));
-        self.doubt.get_or_insert(what);
-        (effect, false)
+        let why = if frame.is_foreign {
+            format!("{} of iptables-nft is not understood", said(chain, rule))
+        } else {
+            format!("what the {} does is not understood", said(chain, rule))
+        };
+        let calls = matches!(effect, Effect::Verdict(verdict::JUMP | verdict::GOTO, _));
+        let leads = matches!(effect, Effect::Led | Effect::Translate(_)) || calls && self.is_nat && frame.is_foreign;
+        let doubt = Doubt { why, foreign: frame.is_foreign.then_some(index), leads };
+        match effect {
+            // What accepts some is not for everybody; what closes, calls or leads elsewhere might be. Only of
+            // iptables' extensions it is as likely as not that all are meant.
+            Effect::Verdict(verdict::ACCEPT, _) if !frame.is_foreign => {}
+            Effect::Verdict(code, _) if frame.is_foreign && code != verdict::DROP => {
+                self.skipped.get_or_insert_with(|| doubt.clone());
+                if code != verdict::ACCEPT {
+                    self.doubts(doubt);
+                }
+            }
+            _ => self.doubts(doubt),
+        }
+        (None, false)
+    }
+
+    /// Keeps the first doubt, unless another is about where the packet is led to.
+    fn doubts(&mut self, doubt: Doubt) {
+        if self.doubt.as_ref().is_none_or(|known| doubt.leads && !known.leads) {
+            self.doubt = Some(doubt);
+        }
     }
 
     fn translate(&mut self, target: Target, packet: &mut Packet<'_>) {
@@ -291,7 +338,7 @@ mod tests {
 
     /// What becomes of a packet to TCP 22; sets are named by their only element's port.
     fn fate(chains: Vec<Chain>, budget: usize) -> Fate {
-        let ruleset = Ruleset { chains };
+        let ruleset = Ruleset { chains, ..Ruleset::default() };
         let mut read = |name: &Name| {
             let key = name.2.parse::<u16>().ok()?.to_be_bytes().to_vec();
             let data = Data::Verdict(ACCEPT, None);
@@ -342,8 +389,13 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_opens_nothing_and_leaves_doubt_where_it_might_close() {
-        assert_eq!(input(&[&[FOREIGN, YES]]), Fate::Closed);
         assert_eq!(input(&[&[FOREIGN, YES], &[SSH, YES]]), by(true, (0, 1)));
+        assert_eq!(input(&[&[WEB, FOREIGN, YES]]), Fate::Closed);
+        assert!(matches!(input(&[&[FOREIGN, YES]]), Fate::Obscure(_)));
+        assert!(matches!(input(&[&[SSH, FOREIGN, YES], &[NO]]), Fate::Obscure(_)));
+        let elsewhere: Make<'_> = &|writer| expression(writer, "target", |writer| writer.text(1, "DNAT"));
+        assert!(matches!(input(&[&[SSH, elsewhere]]), Fate::Obscure(Doubt { leads: true, .. })));
+        assert_eq!(input(&[&[WEB, elsewhere]]), Fate::Closed);
         for rules in [&[&[FOREIGN, NO][..], &[YES]][..], &[&[STRANGE], &[YES]], &[&[SSH, FOREIGN, NO], &[SSH, YES]]] {
             assert!(matches!(input(rules), Fate::Obscure(_)));
         }
@@ -406,7 +458,8 @@ mod tests {
             let at = at % bytes.len();
             bytes.splice(at.., junk);
             let rule = Rule { handle: 7, expressions: bytes.into(), comment: None };
-            prop_assert_eq!(fate(vec![chain("in", Some(true), vec![rule])], 99), Fate::Closed);
+            let fate = fate(vec![chain("in", Some(true), vec![rule])], 99);
+            prop_assert!(!matches!(fate, Fate::Through { .. }), "{fate:?}");
         }
     }
 }
