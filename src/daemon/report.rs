@@ -87,7 +87,7 @@ impl Report {
     /// Says a grant; `time` is the wall clock in Unix seconds.
     pub fn granted(&mut self, grant: &Grant, verdict: &Verdict, knocker: IpAddr, time: u64) {
         self.honoured = self.honoured.saturating_add(1);
-        log::info!("{}{}, knock from {knocker}", granted(grant), user(verdict));
+        log::info!("{}{}, knock from {knocker}{}", granted(grant), user(verdict), besides(grant));
         self.events.push(Event {
             access: Some(grant.access.to_string()),
             user: verdict.fields.as_ref().map(|fields| fields.user.clone()),
@@ -213,6 +213,12 @@ fn granted(grant: &Grant) -> String {
     format!("grant {}: {source} may reach {opened} for {} s", grant.access, grant.timeout)
 }
 
+/// What runs because a door opened, as the end of a line.
+fn besides(grant: &Grant) -> String {
+    let alone = grant.openings.is_empty() && grant.forwards.is_empty();
+    command(grant).filter(|_| !alone).map(|command| format!(", {command} runs")).unwrap_or_default()
+}
+
 /// The user in the knock, as a part of a line; its characters are restricted by the format.
 fn user(verdict: &Verdict) -> String {
     verdict.fields.as_ref().map(|fields| format!(", user '{}'", fields.user)).unwrap_or_default()
@@ -223,7 +229,7 @@ mod tests {
     use std::num::NonZeroU16;
 
     use super::*;
-    use crate::access::{Opening, Snat};
+    use crate::access::{Opening, Run, Snat};
     use crate::net::Proto;
 
     #[test]
@@ -251,6 +257,23 @@ mod tests {
         ] {
             assert_eq!(granted(&grant), format!("grant alice: 192.0.2.9 may reach {what} for 30 s"));
         }
+    }
+
+    #[test]
+    fn a_command_is_nothing_to_reach() {
+        let door = Opening { source: "192.0.2.9".parse().unwrap(), destination: None, port: "tcp/22".parse().unwrap() };
+        let grant = |openings| Grant {
+            access: "alice".into(),
+            openings,
+            forwards: vec![],
+            command: Some(Run { source: "192.0.2.9".parse().unwrap(), name: "env".to_owned() }),
+            timeout: 3,
+        };
+        let lines = |grant: &Grant| (granted(grant), besides(grant));
+        let asked_for = ("grant alice: 192.0.2.9 has command env run".to_owned(), String::new());
+        assert_eq!(lines(&grant(vec![])), asked_for);
+        let on_open = ("grant alice: 192.0.2.9 may reach tcp/22 for 3 s".to_owned(), ", command env runs".to_owned());
+        assert_eq!(lines(&grant(vec![door])), on_open);
     }
 
     #[test]
