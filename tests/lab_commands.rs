@@ -125,7 +125,9 @@ fn commands_and_hooks_run_as_nobody_with_the_grant_in_their_environment() {
         log.contains("grant alice: 203.0.113.2 has command tell run, user 'root', knock from 203.0.113.2"),
         "{log}"
     );
-    assert!(log.contains("grant alice: 203.0.113.2 may reach tcp/22 for 30 s, user 'root'"), "{log}");
+    let line =
+        "grant alice: 203.0.113.2 may reach tcp/22 for 30 s, user 'root', knock from 203.0.113.2, command tell runs";
+    assert!(log.contains(line), "{log}");
 }
 
 #[test]

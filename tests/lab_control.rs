@@ -79,7 +79,7 @@ fn status_and_grants_tell_how_it_is() {
     assert_eq!((&grant["port"], &grant["set"]), (&"tcp/22".into(), &"spa_in4_v1".into()));
     thread::sleep(Duration::from_millis(1100));
     assert!(lab.asked(&["grants"])["grants"][0]["remaining"].as_u64() < Some(said), "no countdown");
-    assert!(lab.told(&["grants"]).contains("alice   203.0.113.2  tcp/22"));
+    assert!(lab.told(&["grants"]).contains("alice   203.0.113.2  port  tcp/22"));
 
     // It still has to see that we have gone.
     thread::sleep(Duration::from_millis(200));
@@ -131,12 +131,21 @@ fn followers_see_a_knock_and_revoking_closes_the_door() {
     assert_eq!(lab.try_connect(Place::Wan, FRIEND, ssh), lab::wire::Door::Open);
     let unnamed = lab.ask(&["revoke"]);
     assert_eq!((unnamed.status.code(), unnamed.stdout.is_empty()), (Some(2), true), "{unnamed:?}");
-    assert_eq!(lab.asked(&["revoke", "--access", "bob"])["revoked"], 0);
+    let typo = lab.ask(&["revoke", "--access", "alcie"]);
+    assert_eq!((typo.status.code(), typo.stdout.is_empty()), (Some(1), true), "{typo:?}");
+    assert!(String::from_utf8_lossy(&typo.stderr).contains("is called 'alcie': nothing was revoked"), "{typo:?}");
     assert_eq!(lab.asked(&["revoke", "--access", "alice", "--source", "203.0.113.66"])["revoked"], 0);
+    assert_eq!(
+        lab.told(&["revoke", "--access", "alice", "--source", "203.0.113.66"]),
+        "nothing was open of alice for 203.0.113.66\n"
+    );
+    // What a stanza opened can be revoked after it went away.
+    lab.nft("add element inet spa_knockd spa_in4_v1 { 203.0.113.99 . tcp . 22 timeout 9m comment \"gone\" }\n");
+    assert_eq!(lab.asked(&["revoke", "--access", "gone"])["revoked"], 1);
     assert_eq!(lab.told(&["revoke", "--access", "alice", "--source", "203.0.113.2"]), "revoked: 1 set element\n");
     assert_eq!(lab.element("spa_in4_v1", &DOOR), None);
     assert_eq!(lab.try_connect(Place::Wan, FRIEND, ssh), lab::wire::Door::Refused);
-    let last = (0..3).map(|_| next()).last().expect("the events of three requests");
+    let last = (0..5).map(|_| next()).last().expect("the events of five requests");
     assert_eq!((&last["kind"], &last["access"]), (&"revoke".into(), &"alice".into()));
 
     lab.knock(&keys, &KNOCK);

@@ -99,6 +99,10 @@ fn the_stanzas_own_forward_serves_a_plain_knock() {
         let _daemon = daemon(&lab, mode, "\tlist forward 'tcp/2222=192.168.77.10:22'\n\toption snat 'masquerade'\n");
         lab.knock(&keys(), &[&["-A", "tcp/2222"], &FOR_ME[..]].concat());
         wait_open(&lab, FRIEND, outside(2222));
+        let table = lab.told(&["grants"]);
+        for row in ["NAT         tcp/2222 to 192.168.77.10:22", "port        tcp/22 at ", "masquerade  tcp/22 at "] {
+            assert_eq!(table.matches(&format!("alice   203.0.113.2  {row}")).count(), 1, "{table}");
+        }
         // The host need not know the way back: it answers the router.
         lab.run(Place::Lan, "ip", &["route", "del", "default"]);
         let mut session = lab.connect(Place::Wan, FRIEND, outside(2222)).expect("without a route back");

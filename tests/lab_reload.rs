@@ -74,6 +74,9 @@ fn a_reload_keeps_grants_and_loses_no_knock() {
     let error = failed(&lab.ask(&["reload"]));
     assert!(error.contains("tcp/65536") && error.contains("stays as it was"), "{error}");
     assert!(daemon.log().contains("tcp/65536"));
+    let events = lab.told(&["events"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, fault) = events.rsplit_once("the configuration stays as it was: ").expect("an event");
+    assert!(fault.contains("tcp/65536"), "{fault}");
     // SIGHUP does the same.
     kill_process(Pid::from_raw(i32::try_from(daemon.pid()).expect("a pid")).expect("a pid"), Signal::HUP)
         .expect("SIGHUP");

@@ -1,6 +1,6 @@
 //! `spa-knockd check`: every mistake of a configuration at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use argh::FromArgs;
 use serde::Serialize;
@@ -10,6 +10,7 @@ use spa_knockd::daemon::clock::wall;
 use spa_knockd::daemon::lookout::examine_here;
 use spa_knockd::daemon::orders::unknown_users;
 use spa_knockd::daemon::own::Routes;
+use spa_knockd::daemon::programs::missing_programs;
 use spa_knockd::firewall::Guard;
 use spa_knockd::firewall::exposure::{Finding, guarded, lines};
 
@@ -43,7 +44,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (access, faults, warnings) = match config::load(&arguments.config) {
         Ok(loaded) => {
             let of_file = loaded.warnings.iter().map(ToString::to_string);
-            let of_machine = unknown_users(&loaded.config).into_iter().chain(ended(&loaded.config, wall().unix));
+            let of_machine = unknown_users(&loaded.config).into_iter().chain(missing_programs(&loaded.config));
+            let of_machine = of_machine.chain(ended(&loaded.config, wall().unix)).chain(nowhere(&loaded.config));
             let mut warnings: Vec<String> = of_file.chain(of_machine).collect();
             (exposed, notes) = living(&loaded.config);
             warnings.extend(lines(&exposed));
@@ -85,6 +87,16 @@ fn ended(config: &Config, unix: u64) -> impl Iterator<Item = String> {
             "access '{}', option expires: by this machine's clock it has ended, and knocks are refused",
             access.name
         )
+    })
+}
+
+/// A line where no device is named, which only OpenWrt's init script can make up for; there, nothing is said.
+fn nowhere(config: &Config) -> Option<String> {
+    let has_script = || Path::new("/etc/rc.common").exists();
+    (config.main.devices.is_empty() && !has_script()).then(|| {
+        "there is no list device, and list network is resolved by OpenWrt's init script alone: elsewhere, name the \
+         devices with list device, or with run's --interface"
+            .to_owned()
     })
 }
 

@@ -52,11 +52,17 @@ fn follow(client: &mut Client, json: bool) -> Result<(), Failure> {
 /// Time, kind, stanza, and the rest in one cell.
 fn row(event: &Value) -> Vec<String> {
     let mut rest = Vec::new();
-    let opened: Vec<&str> = list(event, "opened").iter().filter_map(Value::as_str).collect();
-    if !opened.is_empty() {
-        let (source, timeout) = (text(event, "source"), number(event, "timeout"));
-        rest.push(format!("{source} may reach {} for {timeout} s", opened.join(", ")));
+    let opened = list(event, "opened").iter().filter_map(Value::as_str);
+    let (commands, doors): (Vec<&str>, Vec<&str>) = opened.partition(|what| what.starts_with("command "));
+    let (source, timeout) = (text(event, "source"), number(event, "timeout"));
+    if !doors.is_empty() {
+        rest.push(format!("{source} may reach {} for {timeout} s", doors.join(", ")));
     }
+    // Beside a door, it is the stanza's `on_open`: nobody asked for it.
+    rest.extend(commands.into_iter().map(|command| match doors.as_slice() {
+        [] => format!("{source} has {command} run"),
+        _ => format!("{command} runs"),
+    }));
     for (field, before, after) in [
         ("reason", "", ""),
         ("user", "user '", "'"),
@@ -73,4 +79,20 @@ fn row(event: &Value) -> Vec<String> {
         access => access,
     };
     vec![utc(number(event, "time")), text(event, "kind"), access, rest.join(", ")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_command_is_nothing_to_reach() {
+        let said = |opened: &[&str]| {
+            row(&json!({"time": 0, "kind": "grant", "source": "192.0.2.9", "opened": opened, "timeout": 3})).remove(3)
+        };
+        assert_eq!(said(&["tcp/22", "udp/53"]), "192.0.2.9 may reach tcp/22, udp/53 for 3 s");
+        assert_eq!(said(&["tcp/22", "command env"]), "192.0.2.9 may reach tcp/22 for 3 s, command env runs");
+        assert_eq!(said(&["command env"]), "192.0.2.9 has command env run");
+    }
 }

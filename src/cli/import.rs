@@ -11,7 +11,7 @@ use super::{Failure, complain, complain_all, count, say};
 #[derive(FromArgs)]
 #[argh(subcommand, name = "import")]
 pub(super) struct Arguments {
-    /// the access.conf of the fwknop server, or a folder of such files
+    /// the access.conf of the fwknop server, or a folder of such files (default: what its fwknopd.conf names)
     #[argh(option)]
     access: Option<PathBuf>,
     /// its fwknopd.conf
@@ -26,17 +26,16 @@ impl Arguments {
     /// What is wrong with the command line.
     pub(super) fn fault(&self) -> Option<&'static str> {
         match (&self.access, &self.fwknopd, &self.uci) {
-            (Some(_), _, None) | (None, None, Some(_)) => None,
-            _ => Some("import: name --access, with or without --fwknopd, or else --uci"),
+            (Some(_), _, None) | (None, Some(_), None) | (None, None, Some(_)) => None,
+            _ => Some("import: name --access or --fwknopd or both, or else --uci"),
         }
     }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let imported = match (&arguments.access, &arguments.uci) {
-        (Some(access), _) => import(access, arguments.fwknopd.as_deref()),
-        (None, Some(uci)) => import_uci(uci),
-        (None, None) => return Err("nothing was named".to_owned()),
+    let imported = match &arguments.uci {
+        Some(uci) => import_uci(uci),
+        None => import(arguments.access.as_deref(), arguments.fwknopd.as_deref()),
     };
     match imported {
         Ok(imported) => {

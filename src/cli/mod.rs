@@ -22,7 +22,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{FromArgs, SubCommands};
 use spa_knockd::config::{self, Config};
 use spa_knockd::daemon::store::Places;
 use spa_knockd::daemon::{helper, resolver};
@@ -82,6 +82,10 @@ pub(crate) fn main() -> ExitCode {
     if words == [resolver::ARGUMENT] {
         return finish(resolver::serve());
     }
+    if let Some(fault) = words.first().and_then(|word| unknown(word)) {
+        complain(&fault);
+        return ExitCode::from(2);
+    }
     let arguments = match Arguments::from_args(&["spa-knockd"], &words) {
         Ok(arguments) => arguments,
         Err(exit) if exit.status.is_ok() => return finish(say(&exit.output)),
@@ -129,6 +133,16 @@ pub(crate) fn main() -> ExitCode {
         Command::State(arguments) => state::run(&arguments),
         Command::Firewall(arguments) => firewall::run(&arguments),
     })
+}
+
+/// What to say of a first word that is neither an option nor a command.
+fn unknown(word: &str) -> Option<String> {
+    let mut names: Vec<&str> = Command::COMMANDS.iter().map(|command| command.name).collect();
+    if word.starts_with('-') || word == "help" || names.contains(&word) {
+        return None;
+    }
+    let last = names.pop()?;
+    Some(format!("there is no command {word:?}, only {} and {last}", names.join(", ")))
 }
 
 /// Says what failed, and makes the exit status of it.

@@ -20,12 +20,20 @@ pub(super) struct Opened {
     /// Address and port of the service; what the source becomes where the kind is `snat`; the name of a command.
     to: Option<String>,
     timeout: u32,
+    /// Whether it is a command that nobody asked for: it runs because a door opened.
+    #[serde(skip)]
+    is_on_open: bool,
 }
 
 impl fmt::Display for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.kind == "command" {
-            return write!(f, "{} has command {} run", self.source, self.to.as_deref().unwrap_or_default());
+            let name = self.to.as_deref().unwrap_or_default();
+            return if self.is_on_open {
+                write!(f, "command {name} runs then")
+            } else {
+                write!(f, "{} has command {name} run", self.source)
+            };
         }
         let what = match (&self.proto, self.port) {
             (Some(proto), Some(port)) => format!("{proto}/{port}"),
@@ -76,6 +84,7 @@ pub(super) fn grants(grant: &Grant, datagram: &Datagram<'_>) -> Vec<Opened> {
         port: None,
         to: Some(run.name.clone()),
         timeout: 0,
+        is_on_open: !(grant.openings.is_empty() && grant.forwards.is_empty()),
     });
     doors.chain(ways).chain(command).collect()
 }
@@ -89,6 +98,7 @@ fn door(opening: &Opening, timeout: u32) -> Opened {
         port: Some(port),
         to: opening.destination.map(|address| SocketAddr::new(address, port).to_string()),
         timeout,
+        is_on_open: false,
     }
 }
 
@@ -118,6 +128,7 @@ fn way(forward: &Forward, is_own: bool, timeout: u32) -> Vec<Opened> {
         port,
         to: Some(to),
         timeout,
+        is_on_open: false,
     };
     let service = Some(forward.to.port());
     let mut all = Vec::with_capacity(3);
@@ -131,4 +142,34 @@ fn way(forward: &Forward, is_own: bool, timeout: u32) -> Vec<Opened> {
         None => {}
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_beside_a_door_was_not_asked_for() {
+        let source = IpAddr::from([192, 0, 2, 9]);
+        let door = Opening {
+            source: spa_knockd::net::Prefix::single(source),
+            destination: None,
+            port: "tcp/22".parse().unwrap(),
+        };
+        let datagram = Datagram {
+            source,
+            destination: IpAddr::from([192, 0, 2, 1]),
+            transport: spa_knockd::capture::Transport::Udp,
+            source_port: 0,
+            destination_port: 0,
+            payload: b"",
+        };
+        let said = |openings| {
+            let command = Some(spa_knockd::access::Run { name: "env".to_owned(), source });
+            let grant = Grant { access: "alice".into(), openings, forwards: vec![], command, timeout: 3 };
+            grants(&grant, &datagram).iter().map(Opened::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(said(vec![]), ["192.0.2.9 has command env run"]);
+        assert_eq!(said(vec![door]), ["192.0.2.9 may reach tcp/22 for 3 s", "command env runs then"]);
+    }
 }

@@ -51,11 +51,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.json {
         return say_json(&revoked);
     }
+    let for_whom = [
+        arguments.access.as_ref().map(|access| format!(" of {access}")),
+        arguments.source.map(|source| format!(" for {source}")),
+    ];
+    let for_whom: String = for_whom.into_iter().flatten().collect();
     let counted = |name, noun| count(usize::try_from(number(&revoked, name)).unwrap_or(usize::MAX), noun);
     let killed = if arguments.kill { format!(", ended: {}", counted("killed", "connection")) } else { String::new() };
     if revoked.get("resumable") == Some(&true.into()) {
         let why = revoked.get("why").and_then(Value::as_str).unwrap_or_default();
         complain(&format!("a session may go on, or be taken up again where its inside end speaks next: {why}"));
+    }
+    if number(&revoked, "revoked") == 0 {
+        return say(&format!("nothing was open{for_whom}{killed}\n"));
     }
     say(&format!("revoked: {}{killed}\n", counted("revoked", "set element")))
 }

@@ -91,7 +91,12 @@ fn narrow(number: u64) -> u32 {
 
 /// A port of a list such as `open`.
 pub(super) fn port(text: &str) -> Result<Port, Complaint> {
-    text.parse().map_err(|problem| Complaint::new(problem, "write for example 'tcp/22'"))
+    text.parse().map_err(|problem| {
+        if text.split_once('/').is_some_and(|(_, number)| number.contains(['-', ':', ','])) {
+            return Complaint::new("is more than one port", "write one port per list line, as in 'tcp/22'; no ranges");
+        }
+        Complaint::new(problem, "write for example 'tcp/22'")
+    })
 }
 
 fn port_range(text: &str) -> Result<RangeInclusive<u16>, Complaint> {

@@ -18,7 +18,13 @@ impl Daemon {
             Request::Grants { skip } => Reply::good(self.grants(skip)).line(),
             Request::Events { follow } => return self.events(follow),
             Request::Revoke { access, source, kill } => match self.door.revoke(access.as_deref(), source, kill) {
-                Ok(revoked) => Reply::good(revoked).line(),
+                Ok(revoked) => match access.filter(|access| revoked.revoked == 0 && !self.knows(access)) {
+                    Some(unknown) => reply::error(format!(
+                        "no enabled access stanza and nothing open is called '{unknown}': nothing was revoked; \
+                         `spa-knockd grants` lists what is open"
+                    )),
+                    None => Reply::good(revoked).line(),
+                },
                 Err(words) => reply::error(words),
             },
             Request::Reload => match self.reload() {
@@ -30,6 +36,12 @@ impl Daemon {
             },
         };
         Answer { line, follow: None }
+    }
+
+    /// Whether a stanza, or what one opened before it went away, has this name.
+    fn knows(&self, access: &str) -> bool {
+        let mut living = self.door.firewall.living(since_boot());
+        self.config.access.iter().any(|known| known.name == access) || living.any(|grant| grant.access == access)
     }
 
     fn status(&mut self) -> Status {

@@ -22,6 +22,7 @@ pub mod orders;
 pub mod own;
 pub mod pace;
 pub mod privileges;
+pub mod programs;
 mod reload;
 pub mod report;
 pub mod resolver;

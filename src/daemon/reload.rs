@@ -38,7 +38,11 @@ impl Daemon {
                 }
                 let line = "the configuration stays as it was".to_owned();
                 log::warn!("{line}");
-                line
+                match faults.as_slice() {
+                    [] => line,
+                    [fault] => format!("{line}: {fault}"),
+                    [first, ..] => format!("{line}: {first} (the first of {} faults)", faults.len()),
+                }
             }
         };
         self.door.report.note(Kind::Reload, self.door.clock.unix, None, said);

@@ -91,7 +91,7 @@ impl Report {
     /// Says a grant; `time` is the wall clock in Unix seconds.
     pub fn granted(&mut self, grant: &Grant, verdict: &Verdict, knocker: IpAddr, time: u64) {
         self.honoured = self.honoured.saturating_add(1);
-        log::info!("{}{}, knock from {knocker}", granted(grant), user(verdict));
+        log::info!("{}{}, knock from {knocker}{}", granted(grant), user(verdict), besides(grant));
         self.events.push(Event {
             access: Some(grant.access.to_string()),
             user: verdict.fields.as_ref().map(|fields| fields.user.clone()),
@@ -228,6 +228,12 @@ fn asked(fields: &Fields) -> String {
     text.chars().take(ASKED_MAX).map(|c| if c.is_ascii_graphic() && c != '\'' { c } else { '?' }).collect()
 }
 
+/// What runs because a door opened, as the end of a line.
+fn besides(grant: &Grant) -> String {
+    let alone = grant.openings.is_empty() && grant.forwards.is_empty();
+    command(grant).filter(|_| !alone).map(|command| format!(", {command} runs")).unwrap_or_default()
+}
+
 /// The user in the knock, as a part of a line; its characters are restricted by the format.
 fn user(verdict: &Verdict) -> String {
     verdict.fields.as_ref().map(|fields| format!(", user '{}'", fields.user)).unwrap_or_default()
@@ -238,7 +244,7 @@ mod tests {
     use std::num::NonZeroU16;
 
     use super::*;
-    use crate::access::{Opening, Snat};
+    use crate::access::{Opening, Run, Snat};
     use crate::knock::fwknop::fields::MessageType;
     use crate::knock::fwknop::keys::DigestType;
     use crate::net::Proto;
@@ -289,6 +295,23 @@ mod tests {
         let lie = "1.1.1.1,x', knock from 9.9.9.9\n\u{1b}é";
         assert_eq!(asked(&fields(lie, None)), "1.1.1.1,x?,?knock?from?9.9.9.9???");
         assert_eq!(asked(&fields(&"x".repeat(1000), None)).len(), ASKED_MAX);
+    }
+
+    #[test]
+    fn a_command_is_nothing_to_reach() {
+        let door = Opening { source: "192.0.2.9".parse().unwrap(), destination: None, port: "tcp/22".parse().unwrap() };
+        let grant = |openings| Grant {
+            access: "alice".into(),
+            openings,
+            forwards: vec![],
+            command: Some(Run { source: "192.0.2.9".parse().unwrap(), name: "env".to_owned() }),
+            timeout: 3,
+        };
+        let lines = |grant: &Grant| (granted(grant), besides(grant));
+        let asked_for = ("grant alice: 192.0.2.9 has command env run".to_owned(), String::new());
+        assert_eq!(lines(&grant(vec![])), asked_for);
+        let on_open = ("grant alice: 192.0.2.9 may reach tcp/22 for 3 s".to_owned(), ", command env runs".to_owned());
+        assert_eq!(lines(&grant(vec![door])), on_open);
     }
 
     #[test]

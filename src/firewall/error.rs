@@ -99,10 +99,13 @@ impl fmt::Display for FirewallError {
                     Some(set) => write!(f, "set {} is missing in table inet {table}", set.name())?,
                     None => write!(f, "table inet {table} is missing")?,
                 }
-                f.write_str(if *table == super::FW4_TABLE {
-                    ": install the nftables drop-in and run `fw4 restart`"
-                } else {
-                    ": `spa-knockd run` makes it in standalone mode"
+                f.write_str(match set {
+                    _ if *table != super::FW4_TABLE => ": `spa-knockd run` makes it in standalone mode",
+                    Some(_) => ": install the nftables drop-in and run `fw4 restart`",
+                    None => {
+                        ": install the nftables drop-in and run `fw4 restart`; without fw4, as on most systems but \
+                         OpenWrt, write option firewall 'standalone'"
+                    }
                 })
             }
             Self::Full(set) if set.is_cut() => {
@@ -160,6 +163,9 @@ mod tests {
         assert!(cut.contains("`nft flush set inet fw4 spa_cut4_v1`"), "{cut}");
         let none = FirewallError::Connections(Errno::OPNOTSUPP);
         assert!(none.to_string().contains("kmod-nf-conntrack-netlink. Nothing was revoked"), "{none}");
+        let no_table = FirewallError::Missing { table: super::super::FW4_TABLE, set: None };
+        assert!(no_table.to_string().ends_with("write option firewall 'standalone'"), "{no_table}");
+        assert!(!missing.to_string().contains("standalone"), "there is a fw4: {missing}");
         let other = FirewallError::kernel("add an element", Errno::NOMEM);
         assert!(other.to_string().starts_with("could not add an element: "));
         assert_eq!(other.reason(), Reason::FirewallError);

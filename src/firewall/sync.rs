@@ -47,7 +47,8 @@ impl fmt::Display for Event {
         match self {
             Self::TableGone => f.write_str("the firewall table was deleted"),
             Self::Restored(count) => {
-                write!(f, "the firewall table is back with {count} living grants")
+                let s = if *count == 1 { "" } else { "s" };
+                write!(f, "the firewall table is back with {count} living grant{s}")
             }
             Self::Revoked(element, access) => {
                 write!(f, "{element} of {access} was deleted by hand")

@@ -13,6 +13,7 @@ mod transport;
 mod treatment;
 mod uci_file;
 mod variables;
+mod which;
 
 use std::path::Path;
 
@@ -43,15 +44,19 @@ impl std::fmt::Debug for Imported {
     }
 }
 
-/// Reads access.conf (or a folder of such files) and fwknopd.conf, and writes them as UCI.
+/// Reads access.conf (or a folder of such files) and fwknopd.conf, and writes them as UCI. Without `access`, the stanzas
+/// are those that fwknopd.conf names.
 ///
 /// # Errors
 ///
-/// Every variable that cannot be honoured, with the reason, and every mistake in the files.
-pub fn import(access: &Path, fwknopd: Option<&Path>) -> Result<Imported, Vec<Problem>> {
+/// Every variable that cannot be honoured, with the reason, and every mistake in the files; and where fwknopd.conf says
+/// that fwknopd reads others than `access`.
+pub fn import(access: Option<&Path>, fwknopd: Option<&Path>) -> Result<Imported, Vec<Problem>> {
     let mut report = Report::default();
-    let server = server::read(fwknopd, &mut report);
-    let stanzas = access_file::read(access, &mut report);
+    let (lines, place) = server::read(fwknopd, &mut report);
+    let access = which::stanzas(access, &lines, &place, &mut report);
+    let server = server::section(lines, None, place, &mut report);
+    let stanzas = access.map(|access| access_file::read(&access, &mut report)).unwrap_or_default();
     finish(&stanzas, &server, "access.conf and fwknopd.conf", report)
 }
 

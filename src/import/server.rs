@@ -35,8 +35,8 @@ pub(super) struct Nat {
     pub(super) snat: Option<String>,
 }
 
-/// Reads fwknopd.conf; without one, fwknop's defaults.
-pub(super) fn read(path: Option<&Path>, report: &mut Report) -> Server {
+/// The variables of fwknopd.conf, and the file; without one, fwknop's defaults count.
+pub(super) fn read(path: Option<&Path>, report: &mut Report) -> (Vec<Setting>, Place) {
     let mut lines = Vec::new();
     let place = Place { file: path.unwrap_or(Path::new("fwknopd.conf")).display().to_string().into(), line: None };
     match path.map(read_file) {
@@ -44,7 +44,7 @@ pub(super) fn read(path: Option<&Path>, report: &mut Report) -> Server {
         Some(Err(error)) => report.problem(&place, None, format!("cannot be read: {error}")),
         None => {}
     }
-    section(lines, None, place, report)
+    (lines, place)
 }
 
 /// The main section for these variables; `network` is what OpenWrt's init script captures on.
@@ -67,6 +67,7 @@ pub(super) fn section(lines: Vec<Setting>, network: Option<Setting>, place: Plac
     entries.extend(transport::ways(&last, &is_yes, report));
     entries.push(entry("max_age", &max_age(&last, report)));
     entries.push(entry("firewall", "fw4"));
+    report.note("option firewall", "is 'fw4', for OpenWrt; where there is no fw4, write 'standalone'");
     if last("ENABLE_DIGEST_PERSISTENCE").is_some_and(|setting| !setting.is_yes()) {
         report.note("ENABLE_DIGEST_PERSISTENCE", "N is not imported: a knock never works twice here");
     }
@@ -126,7 +127,10 @@ fn sort(settings: Vec<Setting>, report: &mut Report) -> Vec<Setting> {
 /// Where to capture.
 fn capture(device: Option<&Setting>, report: &mut Report) -> Entry {
     let Some(device) = device else {
-        report.note("PCAP_INTF", "is not set, so the network 'wan' is watched");
+        report.note(
+            "PCAP_INTF",
+            "is not set, so the network 'wan' is watched; except on OpenWrt, write list device in its place",
+        );
         return list("network", "wan");
     };
     if device.value.bytes() == b"any" {

@@ -6,7 +6,7 @@ use super::access_file::{Stanza, bound, read_file};
 use super::report::{Place, Report};
 use super::server::{self, Server};
 use super::text::{self, Setting};
-use super::{unknown, variables};
+use super::{unknown, variables, which};
 use crate::config::printable;
 use crate::uci::{self, Section};
 
@@ -51,6 +51,10 @@ pub(super) fn read(path: &Path, report: &mut Report) -> Option<(Vec<Stanza>, Ser
                 "sections of this type are passed over, as by fwknop's init script",
             ),
         }
+    }
+    if let Some(folder) = lines.iter().rfind(|setting: &&Setting| setting.name == which::FOLDER) {
+        let text = "fwknopd reads this folder and none of the access sections here; name it with --access";
+        report.problem(&folder.place, Some(which::FOLDER), text);
     }
     if stanzas.is_empty() && report.problems.is_empty() {
         report.problem(&file, None, "there is no section of type access");

@@ -70,8 +70,10 @@ fn faults_of_the_open_list() {
     demand(&opening("", ""), Some(6), Some("open"), "grants nothing");
     demand(&opening("list open ''", ""), Some(6), Some("open"), "grants nothing");
     demand(&opening("list open '22'", ""), Some(7), Some("open"), "tcp/22 or udp/1194");
-    demand(&opening("list open 'tcp/20-25'", ""), Some(7), Some("open"), "1 to 65535");
-    demand(&opening("list open 'tcp/22,tcp/80'", ""), Some(7), Some("open"), "1 to 65535");
+    for many in ["tcp/20-25", "tcp/22,tcp/80", "tcp/22,80", "udp/20:25"] {
+        let wanted = "is more than one port; write one port per list line, as in 'tcp/22'; no ranges";
+        demand(&opening(&format!("list open '{many}'"), ""), Some(7), Some("open"), wanted);
+    }
     demand(&opening("list open 'TCP/22'", ""), Some(7), Some("open"), "lower case");
     demand(&opening("list open 'tcp/22'", "list open 'any'"), Some(10), Some("open"), "'any' stands beside");
 }

@@ -33,7 +33,7 @@ fn folders_are_read_in_the_order_of_names() {
         config.access.iter().map(|access| access.source[0].to_string()).collect::<Vec<_>>()
     };
     assert_eq!(sources(configuration(&folder.import().unwrap())), ["10.0.0.2", "10.0.0.1"]);
-    let direct = spa_knockd::import::import(&folder.path().join("conf.d"), None).unwrap();
+    let direct = spa_knockd::import::import(Some(&folder.path().join("conf.d")), None).unwrap();
     assert_eq!(sources(configuration(&direct)), ["10.0.0.2", "10.0.0.1"]);
 }
 

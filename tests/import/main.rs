@@ -8,6 +8,7 @@ mod nat;
 mod server;
 mod uci;
 mod vectors;
+mod which;
 
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ impl Folder {
     /// Imports `access.conf`, and `fwknopd.conf` where there is one.
     fn import(&self) -> Result<Imported, Vec<Problem>> {
         let server = self.0.join("fwknopd.conf");
-        import(&self.0.join("access.conf"), server.exists().then_some(server.as_path()))
+        import(Some(&self.0.join("access.conf")), server.exists().then_some(server.as_path()))
     }
 }
 

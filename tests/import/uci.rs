@@ -155,7 +155,6 @@ fn the_program_imports_what_check_takes() {
         &["import"][..],
         &["import", "--uci", &file, "--access", &file],
         &["import", "--uci", &file, "--fwknopd", &file],
-        &["import", "--fwknopd", &file],
     ] {
         let out = program(words);
         assert_eq!((out.status.code(), out.stdout.is_empty()), (Some(2), true), "{words:?}");
