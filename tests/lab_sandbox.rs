@@ -279,6 +279,10 @@ fn read_recording(text: &str, pid: u32) -> Recording {
         }
         let resumed = what.strip_prefix("<... ").and_then(|rest| rest.split_once(' ')).map(|(name, _)| name);
         let name = resumed.or_else(|| what.split_once('(').map(|(name, _)| name)).expect("a name").to_owned();
+        if resumed == Some("seccomp") {
+            // The end of the call that put the filter in force.
+            continue;
+        }
         // `ip netns exec` comes before; Rust's runtime begins with a look at the three standard descriptors.
         is_main |= what.starts_with("poll([{fd=0") && what.contains("{fd=2");
         if is_filtered {

@@ -315,7 +315,8 @@ impl Door {
             (None, Some(failed)) => format!("; others live on: {}", failed.error),
             (None, None) => String::new(),
         };
-        let line = format!("revoked on request: {revoked} set elements{of}{for_whom}{and}{but}");
+        let elements = if revoked == 1 { "element" } else { "elements" };
+        let line = format!("revoked on request: {revoked} set {elements}{of}{for_whom}{and}{but}");
         log::info!("{line}");
         self.report.note(Kind::Revoke, self.clock.unix, access.map(str::to_owned), line);
         if let Some(failed) = failed {

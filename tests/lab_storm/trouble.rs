@@ -58,7 +58,8 @@ fn without_a_table_for_long_refusals_say_so_and_all_recovers() {
     let status = storm.lab.asked(&["status"]);
     assert_eq!((&status["ready"], &status["honoured"]), (&false.into(), &3.into()));
     let why = "table inet fw4 is missing: install the nftables drop-in and run `fw4 restart`";
-    assert_eq!(status["not_ready"], serde_json::json!([why]));
+    let not_ready = status["not_ready"].as_array().expect("sentences");
+    assert!(not_ready.len() == 1 && not_ready[0].as_str().expect("a sentence").starts_with(why), "{not_ready:?}");
     let log = storm.daemon.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("firewall_missing")).collect();
     assert!((1..=12).contains(&lines.len()), "{} lines for 80 refusals", lines.len());
