@@ -232,7 +232,7 @@ fn drop_ins_of_before_revoke_all_the_same_and_the_reply_says_what_they_cannot() 
     assert!(reply["why"].as_str().is_some_and(|why| why.contains("spa_cut4_v1 is missing")), "{reply}");
     assert!(session.lives(), "the reply warned of what cannot be");
     let line = "1 set element and 1 connections; some may go on: set spa_cut4_v1";
-    lab::wait_for("the line", Duration::from_secs(5), || daemon.log().contains(line).then_some(()));
+    wait_for("the line", Duration::from_secs(5), || daemon.log().contains(line).then_some(()));
 
     // Where a TCP session begins with its first packet alone, there is nothing to warn of.
     loose(&lab, "0");
