@@ -17,8 +17,8 @@ mkdir -p "$root"/{bin,dev,proc,sys,tmp,run,etc,var,modules}
 ln -s /run "$root/var/run"
 printf 'root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' >"$root/etc/passwd"
 printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
-busybox=$(command -v busybox || true)
-[[ -e $prefix/bin/busybox ]] && busybox=$prefix/bin/busybox
+busybox=$prefix/bin/busybox
+[[ -e $busybox ]] || busybox=$(command -v busybox) || { echo "no busybox: run tests/machine/fetch.sh first" >&2; exit 1; }
 put "$busybox" /bin/busybox
 daemon=$PWD/target/debug/spa-knockd
 put "$daemon" "$daemon"
