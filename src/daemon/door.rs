@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::again::Again;
 use super::awaited::Awaited;
 use super::clock::{since_boot, wall};
 use super::closing::{Closing, Ended};
@@ -49,6 +50,8 @@ pub(super) struct Door {
     pub(super) clock: Clock,
     /// The time since boot at that look.
     pub(super) now: Duration,
+    /// The packet that was just refused as a replay.
+    again: Option<Again>,
     /// Where memory was lost: by how many seconds the wall clock was ahead of the time since boot, at the most.
     ahead: Option<u64>,
 }
@@ -79,12 +82,14 @@ impl Door {
             changed: false,
             clock: wall(),
             now,
+            again: None,
             ahead: None,
         }
     }
 
     /// Takes over what a configuration says of the end of grants, also of those that live already.
     pub(super) fn configure(&mut self, config: &Config) {
+        self.again = None;
         let now = since_boot();
         if !self.closing.configure(config, self.firewall.living(now), now) {
             log::warn!("there are more than {CLOSINGS_MAX} living grants with an on_close: some end without it");
@@ -160,11 +165,17 @@ impl Door {
             }
         };
         let clock = self.clock;
+        if let Some(again) = self.again.as_ref().filter(|again| again.is(&datagram, clock)) {
+            let refusal = Refusal { verdict: Some(&again.verdict), knocker: Some(datagram.source), trouble: None };
+            self.report.refused(Reason::Replay, &refusal, self.now, clock.unix);
+            return;
+        }
         let place_of = |address| self.routes.place_of(address);
         let mut verdict = self.engine.handle(&datagram, clock, &place_of, &mut |_, _| {});
         // A knock that waits may be honoured, as far as one knows after a crash.
         let honours = verdict.outcome.is_ok() || verdict.awaits.is_some();
         let honouring = verdict.access.as_deref().filter(|_| honours);
+        self.again = Again::of(&datagram, clock, &verdict).or(self.again.take());
         let mut trouble = None;
         if let Some(entry) = verdict.entry
             && let Err(line) = self.store.record(entry, clock.unix, honouring, &self.engine)

@@ -1,6 +1,7 @@
 //! The daemon: one poll that everything passes through, and all that touches a clock, a file or a descriptor.
 
 pub mod addresses;
+mod again;
 mod answer;
 mod awaited;
 pub mod boot;
