@@ -108,7 +108,7 @@ fn the_defaults_are_those_of_the_contract() {
     let Config { main, access } = shortest();
     assert_eq!(main.networks, ["wan"]);
     assert_eq!((main.devices.len(), main.zones.len(), main.protect.len()), (0, 0, 0));
-    assert_eq!((main.ports, main.max_age, main.max_timeout, main.ring_kib), (vec![62_201..=62_201], 120, 3600, 512));
+    assert_eq!((main.ports, main.max_age, main.max_timeout, main.ring_kib), (vec![62_201..=62_201], 120, 3600, 2048));
     assert_eq!((main.transports, main.http, main.tcp_listen), (vec![Transport::Udp], None, None));
     assert_eq!((main.firewall, main.log_level), (FirewallMode::Fw4, log::LevelFilter::Info));
     let alice = &access[0];

@@ -74,7 +74,7 @@ pub(super) fn read(options: &mut Options<'_>) -> Main {
         max_timeout: seconds(options, "max_timeout", 3600),
         firewall,
         protect,
-        ring_kib: narrow(options.number("ring_kib", 64..=65_536, 512, " KiB")),
+        ring_kib: narrow(options.number("ring_kib", 64..=65_536, 2048, " KiB")),
         log_level: options.one("log_level", log_level).unwrap_or(log::LevelFilter::Info),
     }
 }

@@ -66,7 +66,7 @@ pub(crate) fn config(access: Vec<Access>) -> Config {
             max_timeout: 3600,
             firewall: FirewallMode::Fw4,
             protect: Vec::new(),
-            ring_kib: 512,
+            ring_kib: 2048,
             log_level: log::LevelFilter::Info,
         },
         access,
