@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report {
+pub(super) struct Report {
     ok: bool,
     access: usize,
     faults: Vec<String>,
@@ -39,9 +39,10 @@ struct Report {
     notes: Vec<String>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+/// All that can be said of the configuration in this file.
+pub(super) fn report(path: &Path) -> Report {
     let (mut exposed, mut notes) = (Vec::new(), Vec::new());
-    let (access, faults, warnings) = match config::load(&arguments.config) {
+    let (access, faults, warnings) = match config::load(path) {
         Ok(loaded) => {
             let of_file = loaded.warnings.iter().map(ToString::to_string);
             let of_machine = unknown_users(&loaded.config).into_iter().chain(missing_programs(&loaded.config));
@@ -51,30 +52,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             warnings.extend(lines(&exposed));
             (loaded.config.access.len(), Vec::new(), warnings)
         }
-        Err(faults) => (0, faults, Vec::<String>::new()),
+        Err(faults) => (0, faults.iter().map(ToString::to_string).collect(), Vec::new()),
     };
-    let path = arguments.config.display();
+    Report { ok: faults.is_empty(), access, faults, warnings, exposed, notes }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let report = report(&arguments.config);
     if arguments.json {
-        say_json(&Report {
-            ok: faults.is_empty(),
-            access,
-            faults: faults.iter().map(ToString::to_string).collect(),
-            warnings,
-            exposed,
-            notes,
-        })?;
+        say_json(&report)?;
     } else {
-        complain_all(&faults);
-        for warning in &warnings {
+        complain_all(&report.faults);
+        for warning in &report.warnings {
             complain(&format!("warning: {warning}"));
         }
-        complain_all(&notes);
+        complain_all(&report.notes);
     }
-    if !faults.is_empty() {
+    if !report.ok {
         return Err(Failure::new());
     }
     if !arguments.json {
-        say(&format!("{path}: good, {} enabled\n", count(access, "access stanza")))?;
+        let path = arguments.config.display();
+        say(&format!("{path}: good, {} enabled\n", count(report.access, "access stanza")))?;
     }
     Ok(())
 }

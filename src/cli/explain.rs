@@ -1,19 +1,14 @@
 //! `spa-knockd explain`: what would happen to a packet, and why; no firewall is touched.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use argh::FromArgs;
-use serde::Serialize;
-use spa_knockd::capture::savefile::Savefile;
-use spa_knockd::capture::{Datagram, Transport};
-use spa_knockd::config::Main;
+use spa_knockd::capture::Transport;
 use spa_knockd::daemon::clock::wall;
-use spa_knockd::daemon::resolver;
-use spa_knockd::engine::{Clock, Engine, Memory, Verdict};
-use spa_knockd::reason::{Reason, Stage};
+use spa_knockd::engine::{Clock, Engine, Memory};
 
-use super::opened::{Opened, grants, grants_by_name, place_of};
+use super::explanation::{Arrival, Explainer, Explanation, explain, explain_savefile};
 use super::{CONFIG, Failure, load_config, say, say_json};
 
 /// say what would happen to packets, in order, and why; the packet's destination counts as the router's own address,
@@ -54,51 +49,7 @@ pub(super) struct Arguments {
     payload: Vec<PathBuf>,
 }
 
-/// What is said of one packet.
-#[derive(Serialize)]
-struct Explanation {
-    packet: String,
-    captured: bool,
-    verdict: &'static str,
-    reason: Option<&'static str>,
-    format: Option<&'static str>,
-    access: Option<String>,
-    /// The host name whose address the grant depends on.
-    awaits: Option<String>,
-    stanzas: Vec<StanzaReason>,
-    fields: Option<Fields>,
-    grants: Vec<Opened>,
-}
-
-/// What every packet goes through.
-struct Explainer<'a> {
-    main: &'a Main,
-    engine: &'a mut Engine,
-    resolve: bool,
-}
-
-/// One stanza's own reason.
-#[derive(Serialize)]
-struct StanzaReason {
-    access: String,
-    reason: Option<&'static str>,
-}
-
-/// What the knock says.
-#[derive(Serialize)]
-struct Fields {
-    user: String,
-    timestamp: u64,
-    version: String,
-    #[serde(rename = "type")]
-    message_type: u8,
-    message: String,
-    nat: Option<String>,
-    client_timeout: Option<u32>,
-    digest: &'static str,
-}
-
-fn transport(text: &str) -> Result<Transport, String> {
+pub(super) fn transport(text: &str) -> Result<Transport, String> {
     match text {
         "udp" => Ok(Transport::Udp),
         "tcp" => Ok(Transport::Tcp),
@@ -119,29 +70,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut engine = Engine::new(&config, Memory::default());
     let mut explainer = Explainer { main: &config.main, engine: &mut engine, resolve: arguments.resolve };
     if let Some(path) = &arguments.pcap {
-        return explain_savefile(path, arguments, &mut explainer);
+        let each = |explanation: &Explanation| print(explanation, arguments.json);
+        return explain_savefile(path, &path.display().to_string(), &mut explainer, each);
     }
     let clock = arguments.now.map_or_else(wall, |unix| Clock { unix, given: true });
-    let default_dst = if arguments.src.is_ipv6() {
-        IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 2])
-    } else {
-        IpAddr::from([192, 0, 2, 2])
+    let arrival = Arrival {
+        source: arguments.src,
+        destination: arguments.dst,
+        transport: arguments.proto,
+        port: arguments.dport,
     };
-    let destination = arguments.dst.unwrap_or(default_dst);
-    if destination.is_ipv4() != arguments.src.is_ipv4() {
-        return Err("--src and --dst are of different families".to_owned());
-    }
-    let first_port = config.main.ports.first().map_or(0, |range| *range.start());
     for path in &arguments.payload {
         let payload = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let datagram = Datagram {
-            source: arguments.src,
-            destination,
-            transport: arguments.proto,
-            source_port: 0,
-            destination_port: arguments.dport.unwrap_or(first_port),
-            payload: &payload,
-        };
+        let datagram = arrival.datagram(&payload, &config.main)?;
         let explanation = explain(path.display().to_string(), &datagram, clock, &mut explainer);
         print(&explanation, arguments.json)?;
         if !arguments.json && payload.ends_with(b"\n") {
@@ -149,92 +90,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// Each frame of a capture file, at its own time.
-fn explain_savefile(path: &Path, arguments: &Arguments, explainer: &mut Explainer<'_>) -> Result<(), Failure> {
-    let mut savefile = Savefile::open(path).map_err(|error| error.to_string())?;
-    let mut number = 0_u64;
-    while let Some(frame) = savefile.next() {
-        let (unix, captured) = frame.map_err(|error| error.to_string())?;
-        number += 1;
-        let packet = format!("{} frame {number}", path.display());
-        let explanation = match captured {
-            Ok(datagram) => explain(packet, &datagram, Clock { unix, given: true }, explainer),
-            Err(reason) => Explanation {
-                packet,
-                captured: false,
-                verdict: "refuse",
-                reason: Some(reason.code()),
-                format: None,
-                access: None,
-                awaits: None,
-                stanzas: Vec::new(),
-                fields: None,
-                grants: Vec::new(),
-            },
-        };
-        print(&explanation, arguments.json)?;
-    }
-    Ok(())
-}
-
-/// Puts one datagram through the engine; what hangs on the address of a name is a grant unless `resolve` finds a
-/// reason against it.
-fn explain(packet: String, datagram: &Datagram<'_>, clock: Clock, with: &mut Explainer<'_>) -> Explanation {
-    let mut stanzas = Vec::new();
-    let place_of = |address| place_of(address, datagram);
-    let mut verdict = with.engine.handle(datagram, clock, &place_of, &mut |access, outcome: Result<(), Reason>| {
-        stanzas.push(StanzaReason { access: access.to_string(), reason: outcome.err().map(Reason::code) });
-    });
-    if with.resolve
-        && let Some(pending) = verdict.awaits.take()
-    {
-        let addresses = resolver::addresses_of(pending.name()).unwrap_or_default();
-        verdict = with.engine.resolved(pending, &addresses, clock, &place_of, &mut |access, outcome| {
-            let asked = stanzas.iter_mut().find(|stanza| *stanza.access == **access);
-            asked.into_iter().for_each(|stanza| stanza.reason = outcome.err().map(Reason::code));
-        });
-    }
-    let awaits = verdict.awaits.as_ref();
-    if awaits.is_some() {
-        let waiting = stanzas.iter_mut().filter(|stanza| stanza.reason == Some(Reason::NatUnresolved.code()));
-        waiting.for_each(|stanza| stanza.reason = None);
-    }
-    let reason = verdict.outcome.as_ref().err().copied().filter(|_| awaits.is_none());
-    if reason.is_none() {
-        with.engine.honoured(&verdict, clock);
-    }
-    Explanation {
-        packet,
-        captured: with.main.filter().matches(datagram) || with.main.listens_to(datagram),
-        verdict: if reason.is_none() { "grant" } else { "refuse" },
-        reason: reason.map(Reason::code),
-        format: reason.is_none_or(|reason| reason.stage() > Stage::Outer).then_some("fwknop"),
-        access: verdict.access.as_deref().map(str::to_owned),
-        awaits: awaits.map(|pending| pending.name().to_owned()),
-        stanzas,
-        fields: fields(&verdict),
-        grants: match (&verdict.outcome, awaits) {
-            (_, Some(pending)) => grants_by_name(pending, datagram),
-            (Ok(grant), None) => grants(grant, datagram),
-            (Err(_), None) => Vec::new(),
-        },
-    }
-}
-
-/// What the knock says, where its keys fitted.
-fn fields(verdict: &Verdict) -> Option<Fields> {
-    verdict.fields.as_ref().map(|fields| Fields {
-        user: fields.user.clone(),
-        timestamp: fields.timestamp,
-        version: fields.version.clone(),
-        message_type: fields.message_type.number(),
-        message: fields.message.clone(),
-        nat: fields.nat.clone(),
-        client_timeout: fields.client_timeout,
-        digest: fields.digest_type.name(),
-    })
 }
 
 /// For a program or for a person.
@@ -245,7 +100,9 @@ fn print(explanation: &Explanation, json: bool) -> Result<(), Failure> {
     let by = explanation.access.as_deref().map(|access| format!(" by {access}")).unwrap_or_default();
     let mut text = match explanation.reason {
         None => format!("{}: grant{by}\n", explanation.packet),
-        Some(code) => format!("{}: refuse{by}: {code}\n  {}\n", explanation.packet, text_of(code)),
+        Some(code) => {
+            format!("{}: refuse{by}: {code}\n  {}\n", explanation.packet, explanation.words().unwrap_or_default())
+        }
     };
     if !explanation.captured {
         text.push_str("  it would not be captured: port, transport or length do not fit the configured filter\n");
@@ -266,9 +123,4 @@ fn print(explanation: &Explanation, json: bool) -> Result<(), Failure> {
         text.push_str(&format!("  stanza {}: {}\n", stanza.access, stanza.reason.unwrap_or("grants")));
     }
     say(&text)
-}
-
-/// The explanation that belongs to a code.
-fn text_of(code: &str) -> &'static str {
-    Reason::ALL.iter().find(|reason| reason.code() == code).map_or("", |reason| reason.text())
 }

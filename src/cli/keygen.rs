@@ -33,10 +33,15 @@ fn digest(text: &str) -> Result<DigestType, String> {
     text.parse().map_err(str::to_owned)
 }
 
+/// An encryption key and an HMAC key, in base64.
+pub(super) fn fresh(hmac_digest: DigestType) -> Result<(Zeroizing<String>, Zeroizing<String>), Failure> {
+    let keys = generate(hmac_digest).map_err(|error| format!("no random bytes: {error}"))?;
+    let hmac_key = keys.hmac.as_ref().map_or(&[][..], |(_, key)| key.bytes());
+    Ok((base64::encode_option(keys.key.bytes()), base64::encode_option(hmac_key)))
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let keys = generate(arguments.hmac_digest).map_err(|error| format!("no random bytes: {error}"))?;
-    let key = base64::encode_option(keys.key.bytes());
-    let hmac_key = base64::encode_option(keys.hmac.as_ref().map_or(&[], |(_, key)| key.bytes()));
+    let (key, hmac_key) = fresh(arguments.hmac_digest)?;
     if arguments.json {
         return say_json(&Keys { key_base64: &key, hmac_key_base64: &hmac_key });
     }

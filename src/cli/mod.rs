@@ -6,6 +6,7 @@ mod ask;
 mod check;
 mod events;
 mod explain;
+mod explanation;
 mod firewall;
 mod grants;
 mod import;
@@ -13,6 +14,7 @@ mod keygen;
 mod opened;
 mod reload;
 mod revoke;
+mod rpcd;
 mod run;
 mod state;
 mod status;
@@ -52,6 +54,7 @@ enum Command {
     Import(import::Arguments),
     State(state::Arguments),
     Firewall(firewall::Arguments),
+    Rpcd(rpcd::Arguments),
 }
 
 /// What a subcommand failed with: a line for people, without secrets; empty where all is said already.
@@ -132,6 +135,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments),
         Command::State(arguments) => state::run(&arguments),
         Command::Firewall(arguments) => firewall::run(&arguments),
+        Command::Rpcd(arguments) => rpcd::run(&arguments),
     })
 }
 
@@ -184,6 +188,14 @@ fn load_config(path: &Path) -> Result<Config, Failure> {
             Err(Failure::new())
         }
     }
+}
+
+/// Reads the configuration; its faults become one failure.
+fn load_quietly(path: &Path) -> Result<Config, Failure> {
+    config::load(path).map(|loaded| loaded.config).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    })
 }
 
 /// Says each, one a line.

@@ -1,0 +1,291 @@
+//! `spa-knockd rpcd`: what the page in LuCI may ask, as rpcd's executable plugins are asked.
+//!
+//! `list` prints the methods with their arguments; `call METHOD` reads one JSON object from standard input and prints
+//! one. What is asked is checked here again, whoever let it through; a fault is an answer, `ok` false with `error`.
+//! No secret is in an argument of the command line.
+
+use std::io::Read as _;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+
+use argh::FromArgs;
+use rustix::fs::{MemfdFlags, memfd_create};
+use serde_json::{Map, Value, json};
+use spa_knockd::capture::Transport;
+use spa_knockd::daemon::clock::wall;
+use spa_knockd::engine::{Engine, Memory};
+use spa_knockd::knock::fwknop::base64;
+use spa_knockd::knock::fwknop::keys::DigestType;
+use spa_knockd::limits::PACKET_MAX;
+use zeroize::Zeroizing;
+
+use super::ask::{ask, connect, request};
+use super::explain::transport;
+use super::explanation::{Arrival, Explainer, Explanation, explain, explain_savefile};
+use super::{CONFIG, Failure, check, keygen, load_quietly, say, say_json};
+
+/// Bytes of a question: a capture of some hundred knocks in base64, as much as uhttpd lets through.
+const QUESTION_MAX: u64 = 128 * 1024;
+
+/// Packets of a capture file that are explained.
+const FRAMES_MAX: usize = 256;
+
+/// What rpcd adds to each question.
+const SESSION: &str = "ubus_rpc_session";
+
+/// answer the LuCI page, in the manner of rpcd's plugins: `list`, or `call METHOD` with a JSON object on standard input
+#[derive(FromArgs)]
+#[argh(subcommand, name = "rpcd")]
+pub(super) struct Arguments {
+    /// the UCI configuration (default /etc/config/spa-knockd)
+    #[argh(option, default = "CONFIG.into()")]
+    config: PathBuf,
+    /// the daemon's control socket (default /var/run/spa-knockd/control.sock)
+    #[argh(option)]
+    socket: Option<PathBuf>,
+    /// list or call
+    #[argh(positional)]
+    verb: String,
+    /// the method to call
+    #[argh(positional)]
+    method: Option<String>,
+}
+
+/// A question's fields.
+struct Question(Map<String, Value>);
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match (arguments.verb.as_str(), &arguments.method) {
+        ("list", None) => say_json(&methods()),
+        ("call", Some(method)) => {
+            let answer = Question::read().and_then(|question| answer(method, question, arguments));
+            match answer {
+                // It may hold fresh keys.
+                Ok(answer) => say(&Zeroizing::new(format!("{answer}\n"))),
+                Err(error) => say_json(&json!({ "ok": false, "error": error })),
+            }
+        }
+        _ => Err("rpcd: say `list`, or `call` and a method".to_owned()),
+    }
+}
+
+/// The methods, with a value of the right kind for each argument.
+fn methods() -> Value {
+    json!({
+        "status": {},
+        "grants": { "skip": 0 },
+        "events": {},
+        "check": {},
+        "explain": { "payload": "", "source": "", "destination": "", "transport": "", "port": 0 },
+        "explain_capture": { "data": "" },
+        "revoke": { "access": "", "source": "", "all": true, "kill": true },
+        "keygen": { "hmac_digest": "" },
+    })
+}
+
+fn answer(method: &str, mut question: Question, arguments: &Arguments) -> Result<Value, Failure> {
+    match method {
+        "status" | "events" => {
+            question.end()?;
+            ask(&mut connect(arguments.socket.as_ref())?, &request(method, &[]))
+        }
+        "grants" => {
+            let skip = question.number("skip")?.unwrap_or(0);
+            question.end()?;
+            ask(&mut connect(arguments.socket.as_ref())?, &request(method, &[("skip", skip.into())]))
+        }
+        "revoke" => revoke(question, arguments),
+        "check" => {
+            question.end()?;
+            serde_json::to_value(check::report(&arguments.config)).map_err(|error| error.to_string())
+        }
+        "explain" => explain_payload(question, &arguments.config),
+        "explain_capture" => explain_capture(question, &arguments.config),
+        "keygen" => {
+            let digest = question.text("hmac_digest")?.unwrap_or_else(|| DigestType::Sha256.name().to_owned());
+            question.end()?;
+            let digest = digest.parse().map_err(|fault| format!("hmac_digest: {fault}"))?;
+            let (key, hmac_key) = keygen::fresh(digest)?;
+            Ok(json!({ "ok": true, "key_base64": *key, "hmac_key_base64": *hmac_key }))
+        }
+        _ => Err(format!("there is no method {method:?}")),
+    }
+}
+
+/// The daemon judges what is asked for; nothing named is no wish to end all.
+fn revoke(mut question: Question, arguments: &Arguments) -> Result<Value, Failure> {
+    let mut fields: Vec<(&str, Value)> = Vec::new();
+    fields.extend(question.text("access")?.map(|access| ("access", access.into())));
+    fields.extend(question.parsed::<IpAddr>("source")?.map(|source| ("source", source.to_string().into())));
+    for switch in ["all", "kill"] {
+        fields.extend(question.switch(switch)?.then_some((switch, true.into())));
+    }
+    question.end()?;
+    ask(&mut connect(arguments.socket.as_ref())?, &request("revoke", &fields))
+}
+
+/// One payload as text, as `fwknop -B` saves it; what a copy adds at its ends is no part of it.
+fn explain_payload(mut question: Question, config: &Path) -> Result<Value, Failure> {
+    let payload = question.text("payload")?.unwrap_or_default();
+    let arrival = Arrival {
+        source: question.parsed("source")?.unwrap_or_else(|| IpAddr::from([192, 0, 2, 1])),
+        destination: question.parsed("destination")?,
+        transport: question.text("transport")?.map_or(Ok(Transport::Udp), |text| transport(&text))?,
+        port: question.number("port")?.map(u16::try_from).transpose().map_err(|_| "port: it is 0 to 65535")?,
+    };
+    question.end()?;
+    let payload = payload.trim();
+    if payload.is_empty() || payload.len() > PACKET_MAX {
+        return Err(format!("payload: a packet of 1 to {PACKET_MAX} characters is needed"));
+    }
+    with_engine(config, |explainer| {
+        let datagram = arrival.datagram(payload.as_bytes(), explainer.main)?;
+        let explanation = explain("the packet".to_owned(), &datagram, wall(), explainer);
+        Ok(vec![value_of(&explanation)?])
+    })
+}
+
+/// A capture file in base64.
+fn explain_capture(mut question: Question, config: &Path) -> Result<Value, Failure> {
+    let data = question.text("data")?.unwrap_or_default();
+    question.end()?;
+    let capture = base64::decode_vec(data.trim_end_matches('=')).ok_or("data: it is no base64")?;
+    let memory = memfd_create("capture", MemfdFlags::CLOEXEC).map_err(|error| format!("no memory file: {error}"))?;
+    let mut left = capture.as_slice();
+    while !left.is_empty() {
+        let written = rustix::io::write(&memory, left).map_err(|error| format!("no memory file: {error}"))?;
+        left = left.get(written..).unwrap_or_default();
+    }
+    let path = PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()));
+    with_engine(config, |explainer| {
+        let mut explanations = Vec::new();
+        let each = |explanation: &Explanation| {
+            if explanations.len() >= FRAMES_MAX {
+                return Err(format!("the capture has more than {FRAMES_MAX} packets; save fewer"));
+            }
+            explanations.push(value_of(explanation)?);
+            Ok(())
+        };
+        explain_savefile(&path, "the capture", explainer, each)?;
+        Ok(explanations)
+    })
+    .map_err(|error| error.replace(&path.display().to_string(), "the capture"))
+}
+
+/// What is explained by the saved configuration.
+fn with_engine(
+    config: &Path,
+    explanations: impl FnOnce(&mut Explainer<'_>) -> Result<Vec<Value>, Failure>,
+) -> Result<Value, Failure> {
+    let config = load_quietly(config)?;
+    let mut engine = Engine::new(&config, Memory::default());
+    let mut explainer = Explainer { main: &config.main, engine: &mut engine, resolve: false };
+    Ok(json!({ "ok": true, "explanations": explanations(&mut explainer)? }))
+}
+
+/// The explanation with the reason in words.
+fn value_of(explanation: &Explanation) -> Result<Value, Failure> {
+    let mut value = serde_json::to_value(explanation).map_err(|error| error.to_string())?;
+    if let (Some(fields), Some(words)) = (value.as_object_mut(), explanation.words()) {
+        fields.insert("text".to_owned(), words.into());
+    }
+    Ok(value)
+}
+
+impl Question {
+    /// Reads what rpcd passes on.
+    fn read() -> Result<Self, Failure> {
+        let mut text = Zeroizing::new(Vec::new());
+        let read = std::io::stdin().lock().take(QUESTION_MAX + 1).read_to_end(&mut text);
+        let length = read.map_err(|error| format!("standard input: {error}"))?;
+        if u64::try_from(length).map_or(true, |length| length > QUESTION_MAX) {
+            return Err(format!("the question is longer than {QUESTION_MAX} bytes"));
+        }
+        Self::parse(&text)
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, Failure> {
+        if text.trim_ascii().is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        let mut fields: Map<String, Value> =
+            serde_json::from_slice(text).map_err(|error| format!("the question is no JSON object: {error}"))?;
+        fields.remove(SESSION);
+        Ok(Self(fields))
+    }
+
+    /// A field that is text; what is empty or null is absent.
+    fn text(&mut self, field: &str) -> Result<Option<String>, Failure> {
+        match self.0.remove(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(_) => Err(format!("{field}: it is text")),
+        }
+    }
+
+    /// A field that is text with a meaning.
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self, field: &str) -> Result<Option<T>, Failure> {
+        let text = self.text(field)?;
+        text.map(|text| text.parse().map_err(|fault| format!("{field}: {fault}"))).transpose()
+    }
+
+    fn number(&mut self, field: &str) -> Result<Option<u64>, Failure> {
+        match self.0.remove(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value.as_u64().map(Some).ok_or_else(|| format!("{field}: it is a number")),
+        }
+    }
+
+    fn switch(&mut self, field: &str) -> Result<bool, Failure> {
+        match self.0.remove(field) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(value)) => Ok(value),
+            Some(_) => Err(format!("{field}: it is true or false")),
+        }
+    }
+
+    /// Nothing else was asked, so that a misspelt field is never ignored.
+    fn end(self) -> Result<(), Failure> {
+        self.0.keys().next().map_or(Ok(()), |field| Err(format!("there is no field {field:?} here")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_read_field_by_field() {
+        let mut question = Question::parse(br#"{"access":"a","all":false,"skip":3,"ubus_rpc_session":"0"}"#).unwrap();
+        assert_eq!(question.text("access").unwrap().as_deref(), Some("a"));
+        assert_eq!((question.switch("all"), question.number("skip")), (Ok(false), Ok(Some(3))));
+        assert_eq!(question.end(), Ok(()));
+        let mut question = Question::parse(br#"{"access":1,"all":"yes","skip":-1,"source":"x"}"#).unwrap();
+        assert_eq!(question.text("access").unwrap_err(), "access: it is text");
+        assert_eq!(question.switch("all").unwrap_err(), "all: it is true or false");
+        assert_eq!(question.number("skip").unwrap_err(), "skip: it is a number");
+        assert!(question.parsed::<IpAddr>("source").unwrap_err().starts_with("source: "));
+        let misspelt = Question::parse(br#"{"acess":"a"}"#).unwrap();
+        assert_eq!(misspelt.end().unwrap_err(), "there is no field \"acess\" here");
+        assert!(Question::parse(b"").unwrap().0.is_empty());
+        for text in [&b"[]"[..], b"{", b"null", b"\xff"] {
+            assert!(Question::parse(text).is_err());
+        }
+    }
+
+    #[test]
+    fn each_method_that_is_listed_is_known() {
+        let arguments = Arguments {
+            config: "/nonexistent".into(),
+            socket: Some("/nonexistent".into()),
+            verb: String::new(),
+            method: None,
+        };
+        for method in methods().as_object().unwrap().keys() {
+            let outcome = answer(method, Question(Map::new()), &arguments);
+            assert!(!outcome.is_err_and(|error| error.starts_with("there is no method")), "{method}");
+        }
+        assert!(answer("shutdown", Question(Map::new()), &arguments).is_err());
+    }
+}
