@@ -3,12 +3,14 @@
 
 LUCI_NAME := $(notdir $(CURDIR))
 PKG_NAME := $(LUCI_NAME)
+PKG_MAINTAINER := $(LUCI_MAINTAINER)
 
 include $(INCLUDE_DIR)/package.mk
 
 define Package/$(LUCI_NAME)
   SECTION:=luci
   DEPENDS:=$(LUCI_DEPENDS)
+  URL:=$(LUCI_URL)
 endef
 
 define Package/$(LUCI_NAME)/description

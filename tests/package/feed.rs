@@ -71,6 +71,19 @@ fn sizes_that_old_usign_programs_hash_wrongly_are_avoided() {
 }
 
 #[test]
+fn a_signature_goes_with_the_index_that_it_was_for() {
+    let folder = Folder::new();
+    small(&folder, 1);
+    index(&folder.0);
+    folder.write("Packages.sig", "a signature");
+    index(&folder.0);
+    assert!(folder.path("Packages.sig").exists());
+    small(&folder, 2);
+    index(&folder.0);
+    assert!(!folder.path("Packages.sig").exists());
+}
+
+#[test]
 fn a_directory_without_packages_has_an_empty_index_and_what_is_no_package_none() {
     let folder = Folder::new();
     assert_eq!(index(&folder.0), "");

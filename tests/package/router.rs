@@ -149,3 +149,14 @@ fn an_image_that_is_being_built_starts_and_stops_nothing() {
     assert_eq!(router.opkg(&["IPKG_INSTROOT=/nowhere"], "postinst configure"), [""; 0]);
     assert_eq!(router.opkg(&["IPKG_INSTROOT=/nowhere"], "prerm remove"), [""; 0]);
 }
+
+#[test]
+fn a_sysupgrade_keeps_what_was_seen() {
+    let router = Router::new();
+    router
+        .0
+        .write("lib/upgrade/keep.d/spa-knockd", &member(package(), "data.tar.gz", "./lib/upgrade/keep.d/spa-knockd"));
+    router.0.write("etc/spa-knockd/state/floors", "x");
+    let kept = succeeded(&router.run(&[], "find $(cat /lib/upgrade/keep.d/*) -type f"));
+    assert_eq!(kept, "/etc/spa-knockd/state/floors\n");
+}
