@@ -21,7 +21,8 @@ spa_note_lines() {
 			spa_note "$1" "and more"
 			return
 		fi
-		spa_note "$1" "${line#spa-knockd: }"
+		line=${line#spa-knockd: }
+		spa_note "$1" "${line#warning: }"
 	done <<EOT
 $2
 EOT

@@ -43,3 +43,13 @@ config_foreach() {
 		[ "$found" != "$kind" ] || "$function" "$section" "$@"
 	done
 }
+
+# Stands in for logger, as a function because Debian's busybox prefers its own: each line with its level.
+logger() {
+	local level
+	while [ $# -gt 1 ]; do
+		[ "$1" != -p ] || level=$2
+		shift
+	done
+	echo "${level#daemon.} $1" >>/tmp/log
+}
