@@ -3,6 +3,9 @@
 use super::machine::{Router, zone};
 use super::{OF_WAN, config, simple};
 
+/// The main section where nothing else guards.
+const STANDALONE: &str = "\tlist network 'wan'\n\toption firewall 'standalone'\n";
+
 /// Starts, and gives the zones that have drop-ins.
 fn zones(router: &Router) -> Vec<String> {
     router.init("start");
@@ -84,13 +87,14 @@ fn a_zone_that_is_missing_is_named_and_without_any_the_service_refuses() {
         "etc/config/firewall",
         &(zone("lan", "lan") + &zone("wan", "wan").replace("\toption", "\toption enabled '0'\n\toption")),
     );
-    router.init("reload");
+    router.refused("reload");
     assert_eq!(router.serving(), daemon);
     let (code, words) = router.status();
     assert!(code == 0 && words.starts_with("running by its former configuration"), "{words}");
     assert!(words.contains("there is no zone 'wan'") && words.contains("no zone of the firewall in which"), "{words}");
     router.init("stop");
-    router.init("start");
+    router.wait("end", || !router.running());
+    router.refused("start");
     assert_eq!(router.status().0, 3);
     router.write("etc/config/firewall", &zone("wan", "wan"));
     router.init("reload");
@@ -101,7 +105,8 @@ fn a_zone_that_is_missing_is_named_and_without_any_the_service_refuses() {
 fn a_network_in_no_zone_is_no_reason_to_open_another_one() {
     let router = Router::new(&simple());
     router.write("etc/config/firewall", &zone("lan", "lan"));
-    assert!(zones(&router).is_empty());
+    router.refused("start");
+    assert!(router.drop_ins().is_empty());
     let (code, words) = router.status();
     assert!(code == 3 && words.contains("device 'eth1' of wan is in no zone of the firewall"), "{words}");
 }
@@ -121,7 +126,7 @@ fn a_name_that_leads_out_of_the_directory_is_refused() {
     for name in ["../../../etc/x", "a/b", "a b", "wan;x", &"n".repeat(33)] {
         let router = Router::new(&simple());
         router.write("etc/config/firewall", &zone(name, "wan"));
-        assert!(zones(&router).is_empty(), "{name}");
+        router.refused("start");
         assert!(router.status().1.contains("only 1 to 32 letters") || name == "a b", "{name}: {}", router.status().1);
         assert!(router.drop_ins().is_empty() && !router.at("etc/x").exists());
     }
@@ -133,7 +138,7 @@ fn rules_that_fw4_cannot_read_are_taken_away_again() {
     let template = "usr/share/spa-knockd/nftables/zone/input.nft";
     let good = router.read(template);
     router.write(template, "this is no rule\n");
-    router.init("start");
+    router.refused("start");
     assert!(router.drop_ins().is_empty());
     assert_eq!((router.fw4_calls().as_str(), router.starts()), ("check check", 0));
     let (code, words) = router.status();
@@ -146,7 +151,7 @@ fn rules_that_fw4_cannot_read_are_taken_away_again() {
     router.fw4_calls();
     router.write(template, "nonsense\n");
     router.write("etc/config/firewall", &(zone("wan", "wan") + &zone("lan", "lan")));
-    router.init("reload");
+    router.refused("reload");
     assert_eq!((router.drop_ins(), router.fw4_calls()), (OF_WAN.map(str::to_owned).to_vec(), "check check".to_owned()));
     assert_eq!(router.read("usr/share/nftables.d/chain-pre/input_wan/10-spa-knockd.nft"), good);
     assert_eq!(router.serving(), daemon);
@@ -156,7 +161,7 @@ fn rules_that_fw4_cannot_read_are_taken_away_again() {
 fn a_ruleset_that_was_broken_before_is_not_blamed_on_us() {
     let router = Router::new(&simple());
     router.write("etc/nftables.d/10-own.nft", "chain x { nonsense }\n");
-    router.init("start");
+    router.refused("start");
     assert!(router.drop_ins().is_empty());
     let words = router.status().1;
     assert!(words.contains("its own rules, with or without ours") && words.contains("10-own.nft"), "{words}");
@@ -187,6 +192,8 @@ fn a_firewall_that_is_stopped_finds_the_rules_when_it_starts() {
     router.serving();
     assert_eq!(router.drop_ins(), OF_WAN);
     assert!(router.good("spa-knockd status").contains("table inet fw4 is missing"));
+    let (code, words) = router.status();
+    assert!(code == 0 && words.starts_with("running\n  not ready  table inet fw4 is missing"), "{words}");
     router.good("fw4 start");
     router.wait("table", || !router.good("spa-knockd status").contains("is missing"));
 }
@@ -196,7 +203,7 @@ fn standalone_mode_needs_no_fw4_and_leaves_nothing_in_it() {
     let router = Router::new(&simple());
     router.init("start");
     router.serving();
-    router.configure(&config("\tlist network 'wan'\n\toption firewall 'standalone'\n"));
+    router.configure(&config(STANDALONE));
     router.init("reload");
     router.serving();
     assert_eq!(router.drop_ins().len(), 0);
@@ -205,13 +212,29 @@ fn standalone_mode_needs_no_fw4_and_leaves_nothing_in_it() {
     assert!(ruleset.contains("table inet spa_knockd"));
     assert_eq!(router.starts(), 2);
     assert_eq!(router.log(), "notice the new configuration needs a restart of the daemon\n");
-    // On an old router, fw4 mode says what it lacks.
-    router.init("stop");
+    // And back: the guard would go on rejecting what fw4 lets in.
+    router.configure(&simple());
+    router.init("reload");
+    router.serving();
+    assert!(!router.good("nft list tables").contains("spa_knockd"));
+    assert!(router.log().ends_with("notice the table of standalone mode was removed, for fw4 guards now\n"));
+    assert_eq!(router.drop_ins(), OF_WAN);
+}
+
+#[test]
+fn the_guard_of_standalone_mode_outlives_the_service_and_that_is_said() {
+    let router = Router::new(&config(STANDALONE));
     router.remove("sbin/fw4");
     router.init("start");
     router.serving();
-    router.init("stop");
+    router.configure(&config(STANDALONE).replace("enabled '1'", "enabled '0'"));
+    router.init("reload");
+    router.wait("end", || !router.running());
+    assert!(router.good("nft list tables").contains("spa_knockd"));
+    let log = router.log();
+    assert!(log.ends_with("stays closed until `spa-knockd firewall remove`\n"), "{log}");
+    // On an old router, fw4 mode says what it lacks.
     router.configure(&simple());
-    router.init("start");
+    router.refused("start");
     assert!(router.status().1.contains("there is no fw4 on this router"));
 }

@@ -62,7 +62,7 @@ fn a_refused_configuration_does_not_change_the_jail_of_what_runs() {
         "etc/config/spa-knockd",
         &(config("\toption jail '0'\n\toption nonsense '1'\n") + "\tlist command 'a=/bin/true'\n"),
     );
-    router.init("reload");
+    router.refused("reload");
     assert_eq!((router.serving(), router.starts()), (daemon, 1));
     // A good one does, and procd restarts the daemon for it.
     router.configure(&config("\tlist network 'wan'\n\toption jail '0'\n"));

@@ -144,6 +144,12 @@ impl Router {
         assert_eq!(self.good(&format!("/etc/init.d/spa-knockd {action}")), "", "{action}");
     }
 
+    /// Calls the init script, which must fail and not print anything, for there is no terminal.
+    pub(crate) fn refused(&self, action: &str) {
+        let out = self.run(&format!("/etc/init.d/spa-knockd {action}"));
+        assert_eq!((out.status.code(), said(&out).as_str()), (Some(1), ""), "{action}: {}", self.read("tmp/log"));
+    }
+
     /// The exit status and words of the init script's `status`.
     pub(crate) fn status(&self) -> (i32, String) {
         let out = self.run("/etc/init.d/spa-knockd status");

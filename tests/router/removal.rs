@@ -96,7 +96,7 @@ fn an_upgrade_and_a_downgrade_bring_the_rules_of_their_version() {
 #[test]
 fn an_option_of_a_later_version_is_refused_by_name_after_a_downgrade() {
     let router = Router::new(&config("\tlist network 'wan'\n\toption invented_later '1'\n"));
-    router.init("start");
+    router.refused("start");
     let (code, words) = router.status();
     assert!(code == 3 && words.contains("/etc/config/spa-knockd:4: ") && words.contains("invented_later"), "{words}");
 }

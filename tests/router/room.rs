@@ -18,7 +18,7 @@ fn fill(router: &Router, directory: &str) {
 fn a_full_flash_refuses_a_first_start_without_a_trace() {
     let router = Router::new(&simple());
     fill(&router, "/usr/share/nftables.d");
-    router.init("start");
+    router.refused("start");
     assert_eq!(router.drop_ins(), ["filler"]);
     let (code, words) = router.status();
     assert!(code == 3 && words.contains("cannot be written to /usr/share/nftables.d; is the flash full?"), "{words}");
@@ -37,7 +37,7 @@ fn a_full_flash_leaves_the_rules_that_are_there() {
     fill(&router, "/usr/share/nftables.d");
     router.up("lan", "eth2");
     router.configure(&config("\tlist network 'wan'\n\tlist network 'lan'\n"));
-    router.init("reload");
+    router.refused("reload");
     let mut kept = router.drop_ins();
     kept.retain(|place| place != "filler");
     assert_eq!(kept, OF_WAN);
@@ -53,11 +53,11 @@ fn a_full_memory_leaves_the_daemon_with_what_it_has() {
     fill(&router, "/var/etc");
     let resolved = router.read("var/etc/spa-knockd/config");
     router.configure(&config("\tlist network 'wan'\n\tlist port '4433'\n"));
-    router.init("reload");
+    router.refused("reload");
     assert_eq!((router.serving(), router.read("var/etc/spa-knockd/config")), (daemon, resolved));
     assert!(router.status().1.contains("/var/etc/spa-knockd cannot be written; is /var full?"));
     router.init("stop");
     router.good("rm -r /var/etc/spa-knockd && cat /dev/urandom >/var/etc/more 2>/dev/null || true");
-    router.init("start");
+    router.refused("start");
     assert_eq!(router.status().0, 3);
 }

@@ -55,7 +55,7 @@ fn the_package_as_installed_touches_nothing() {
 #[test]
 fn a_bad_configuration_is_refused_with_its_lines_and_mended_by_a_reload() {
     let router = Router::new(&simple().replace("tcp/22", "tcp/65536"));
-    router.init("start");
+    router.refused("start");
     let log = router.log();
     assert!(log.starts_with("err /etc/config/spa-knockd:8: ") && log.contains("'tcp/65536'"), "{log}");
     let (code, words) = router.status();
@@ -65,7 +65,7 @@ fn a_bad_configuration_is_refused_with_its_lines_and_mended_by_a_reload() {
     );
     assert_eq!((router.drop_ins().len(), router.starts()), (0, 0));
     // What was said is not said again; the triggers are there, though.
-    router.init("reload");
+    router.refused("reload");
     assert_eq!((router.log(), router.starts()), (String::new(), 0));
     assert!(router.read("tmp/procd/triggers").starts_with("config spa-knockd firewall\n"));
     router.configure(&simple());
@@ -82,14 +82,14 @@ fn text_that_is_no_configuration_is_refused_even_if_it_seems_disabled() {
         "config spa-knockd 'main'\n\toption enabled 'perhaps'\n",
     ] {
         let router = Router::new(text);
-        router.init("start");
+        router.refused("start");
         let (code, words) = router.status();
         assert!(code == 3 && words.contains("refused:\n  /etc/config/spa-knockd:"), "{text}: {words}");
         assert_eq!(router.starts(), 0);
     }
     let router = Router::new("");
     router.remove("etc/config/spa-knockd");
-    router.init("start");
+    router.refused("start");
     assert!(router.status().1.contains("/etc/config/spa-knockd is missing"));
 }
 
@@ -182,5 +182,6 @@ fn a_daemon_that_ended_by_itself_is_told_from_one_that_was_stopped() {
     router.serving();
     assert_eq!(router.starts(), 2);
     router.init("stop");
+    router.wait("end", || !router.running());
     assert_eq!(router.status(), (3, "not running, it was not started\n".to_owned()));
 }

@@ -137,3 +137,8 @@ spa_withdraw_drop_ins() {
 		done
 	return 0
 }
+
+# Whether the table of standalone mode is there.
+spa_has_guard() {
+	nft list table inet spa_knockd >/dev/null 2>&1
+}
