@@ -123,11 +123,11 @@ fn no_section_of_ours_lends_its_options_to_a_zone() {
 
 #[test]
 fn a_name_that_leads_out_of_the_directory_is_refused() {
-    for name in ["../../../etc/x", "a/b", "a b", "wan;x", &"n".repeat(33)] {
+    for name in ["../../../etc/x", "a/b", "x lan", "wan;x", &"n".repeat(33)] {
         let router = Router::new(&simple());
         router.write("etc/config/firewall", &zone(name, "wan"));
         router.refused("start");
-        assert!(router.status().1.contains("only 1 to 32 letters") || name == "a b", "{name}: {}", router.status().1);
+        assert!(router.status().1.contains("only 1 to 32 letters"), "{name}: {}", router.status().1);
         assert!(router.drop_ins().is_empty() && !router.at("etc/x").exists());
     }
 }

@@ -75,8 +75,10 @@ fn a_refused_configuration_does_not_change_the_jail_of_what_runs() {
 fn what_root_left_in_its_directories_is_handed_over_and_nothing_behind_a_link() {
     let router = started(&simple());
     router.serving();
-    router.init("stop");
+    // A daemon of another number was killed, and its socket stands in the way of the next.
+    router.good("kill -9 $(cat /tmp/procd/pid)");
     router.wait("end", || !router.running());
+    router.good("chown 999:999 /var/run/spa-knockd/control.sock");
     router.good("spa-knockd state reset && rm /var/run/spa-knockd/journal");
     assert_eq!(router.at("etc/spa-knockd/state/state.json").metadata().expect("a file").uid(), 0);
     router.good("ln -s /etc/shadow /var/run/spa-knockd/journal && : >/etc/shadow");
@@ -84,6 +86,7 @@ fn what_root_left_in_its_directories_is_handed_over_and_nothing_behind_a_link() 
     for file in router.good("ls /etc/spa-knockd/state").lines() {
         assert_eq!(router.at("etc/spa-knockd/state").join(file).metadata().expect("a file").uid(), 627, "{file}");
     }
+    assert_eq!(router.at("var/run/spa-knockd/control.sock").metadata().expect("a socket").uid(), 627);
     assert_eq!(router.at("etc/shadow").metadata().expect("a file").uid(), 0);
 }
 

@@ -141,7 +141,8 @@ impl Router {
 
     /// Calls the init script, which must neither fail nor print anything.
     pub(crate) fn init(&self, action: &str) {
-        assert_eq!(self.good(&format!("/etc/init.d/spa-knockd {action}")), "", "{action}");
+        let out = self.run(&format!("/etc/init.d/spa-knockd {action}"));
+        assert_eq!((out.status.code(), said(&out).as_str()), (Some(0), ""), "{action}: {}", self.read("tmp/log"));
     }
 
     /// Calls the init script, which must fail and not print anything, for there is no terminal.

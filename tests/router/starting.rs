@@ -37,7 +37,6 @@ fn the_resolved_configuration_is_roots_and_its_groups() {
     // Where there is no such user, the daemon goes on as the number that it then has.
     router.init("stop");
     router.write("etc/passwd", "root:x:0:0:root:/root:/bin/ash\n");
-    router.remove("var/etc/spa-knockd/config");
     router.init("start");
     assert_eq!(of("var/etc/spa-knockd/config"), (0, 62_201, 0o640));
 }

@@ -34,8 +34,8 @@ spa_hand_over() {
 	for directory in /etc/spa-knockd/state /var/run/spa-knockd; do
 		[ -d "$directory" ] || mkdir -m 0700 "$directory" || return 1
 		[ ! -L "$directory" ] && chown spa-knockd:spa-knockd "$directory" || return 1
-		for file in state.json journal lock; do
-			[ ! -f "$directory/$file" ] || chown -h spa-knockd:spa-knockd "$directory/$file" || return 1
+		for file in state.json journal lock control.sock; do
+			[ ! -e "$directory/$file" ] || chown -h spa-knockd:spa-knockd "$directory/$file" || return 1
 		done
 	done
 }
@@ -49,7 +49,7 @@ spa_add_jail() {
 	procd_set_param user spa-knockd
 	procd_set_param group spa-knockd
 	procd_set_param no_new_privs 1
-	# Without it, ujail would end instead of going on without a filter.
+	# The filter is a preloaded library's work: a daemon that is linked statically goes without it.
 	[ -e /lib/libpreload-seccomp.so ] && procd_set_param seccomp /etc/seccomp/spa-knockd.json
 	return 0
 }

@@ -79,9 +79,25 @@ spa_find_devices() {
 	done
 }
 
-# Counts a zone in, once. 1: its name.
+# Counts a zone in, once. 1: its name, which becomes that of a directory.
 spa_add_zone() {
-	spa_holds "$SPA_ZONES" "$1" || SPA_ZONES="${SPA_ZONES:+$SPA_ZONES }$1"
+	case "$1" in
+	*[!A-Za-z0-9_.-]* | ?????????????????????????????????*)
+		spa_note err "zone '$1': only 1 to 32 letters, digits, '_', '.' and '-' are understood; rename it"
+		;;
+	*) spa_holds "$SPA_ZONES" "$1" || SPA_ZONES="${SPA_ZONES:+$SPA_ZONES }$1" ;;
+	esac
+}
+
+# Forgets what of the loaded configuration could be taken for options of another one, for config_load forgets nothing:
+# a section must not lend its own to one of the same name.
+spa_forget_sections() {
+	local section option
+	for section in $CONFIG_SECTIONS; do
+		for option in name enabled network device; do
+			config_unset "$section" "$option"
+		done
+	done
 }
 
 # Looks at one of the firewall's zones: whether it is one, and which of our networks and devices are in it.
@@ -93,7 +109,11 @@ spa_look_at_zone() {
 	config_get networks "$1" network
 	config_get devices "$1" device
 	[ "$enabled" = 1 ] && [ -n "$name" ] || return 0
-	SPA_FW4_ZONES="$SPA_FW4_ZONES $name"
+	# A name with a blank in it must not count as two.
+	case "$name" in
+	*[!A-Za-z0-9_.-]*) ;;
+	*) SPA_FW4_ZONES="$SPA_FW4_ZONES $name" ;;
+	esac
 	[ -z "$SPA_ZONES_NAMED" ] || return 0
 	for member in $SPA_NETWORKS; do
 		spa_holds "$networks" "$member" || continue
@@ -126,18 +146,14 @@ spa_ask_for_zone() {
 # Sets SPA_ZONES: those of list zone, or those of the networks and of the devices that are named. Fails where none is
 # left. The configuration of the firewall takes the place of ours.
 spa_find_zones() {
-	local section option network device zone wanted named
+	local network device zone wanted named
 	config_get SPA_ZONES_NAMED main zone
 	config_get named main device
 	SPA_ZONES="$SPA_ZONES_NAMED" SPA_FW4_ZONES='' SPA_COVERED=''
-	# config_load forgets no option: a section of ours must not lend its own to a zone of that name.
-	for section in $CONFIG_SECTIONS; do
-		for option in name enabled network device; do
-			config_unset "$section" "$option"
-		done
-	done
+	spa_forget_sections
 	config_load firewall
 	config_foreach spa_look_at_zone zone
+	spa_forget_sections
 	if [ -z "$SPA_ZONES_NAMED" ]; then
 		while read -r network device; do
 			[ -z "$device" ] || spa_ask_for_zone "$network" "$device"
@@ -151,13 +167,6 @@ EOT
 	wanted="$SPA_ZONES"
 	SPA_ZONES=
 	for zone in $wanted; do
-		case "$zone" in
-		# It becomes the name of a directory.
-		*[!A-Za-z0-9_.-]* | ?????????????????????????????????*)
-			spa_note err "zone '$zone': only 1 to 32 letters, digits, '_', '.' and '-' are understood; rename it"
-			continue
-			;;
-		esac
 		if spa_holds "$SPA_FW4_ZONES" "$zone"; then
 			spa_add_zone "$zone"
 		else
@@ -214,11 +223,10 @@ spa_write_resolved() {
 		return 1
 	fi
 	mv "$SPA_RESOLVED/devices.new" "$SPA_RESOLVED/devices"
-	if cmp -s "$new" "$SPA_RESOLVED/config"; then
-		rm -f "$new"
-		return 0
+	if ! cmp -s "$new" "$SPA_RESOLVED/config"; then
+		SPA_CHANGED=1
+		[ ! -f "$SPA_RESOLVED/config" ] || mv "$SPA_RESOLVED/config" "$SPA_RESOLVED/config.old"
 	fi
-	SPA_CHANGED=1
-	[ ! -f "$SPA_RESOLVED/config" ] || mv "$SPA_RESOLVED/config" "$SPA_RESOLVED/config.old"
+	# Also where only the group has changed, with the daemon's user.
 	mv "$new" "$SPA_RESOLVED/config"
 }
