@@ -146,7 +146,7 @@ fn an_error_half_way_tells_what_was_revoked_and_the_connections_of_it_can_be_end
         drop(with_flows(5));
         run("nft", "delete table inet fw4");
         // Of a constant set that a rule looks up, the kernel deletes nothing.
-        let sets = concat!(env!("CARGO_MANIFEST_DIR"), "/files/usr/share/nftables.d/table-pre/10-spa-knockd.nft");
+        let sets = concat!(env!("CARGO_MANIFEST_DIR"), "/files/usr/share/spa-knockd/nftables/table-pre.nft");
         let element = "elements = { 198.51.100.0/24 . tcp . 22 };";
         let constant = std::fs::read_to_string(sets).unwrap().replacen(
             "flags interval, timeout; size 1024;",

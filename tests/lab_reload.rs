@@ -106,8 +106,10 @@ fn what_only_a_start_can_change_is_refused_with_that_word() {
         ("\tlist open 'tcp/9'\n", "\tlist open 'tcp/10'\n", "guard"),
     ] {
         lab.reconfigure(&config(&keys, STANDALONE).replacen(from, to, 1));
-        let error = failed(&lab.ask(&["reload"]));
+        let out = lab.ask(&["reload"]);
+        let error = String::from_utf8_lossy(&out.stderr);
         assert!(error.contains(word) && error.contains("restart the service"), "{error}");
+        assert_eq!(out.status.code(), Some(3));
     }
     // As root left it, the daemon cannot read it any more.
     lab.configure(&config(&keys, STANDALONE));

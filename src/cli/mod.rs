@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 //!
-//! Exit status 0: done. 1: the thing asked for failed or found faults. 2: the command line itself is wrong.
+//! Exit status 0: done. 1: the thing asked for failed or found faults. 2: the command line itself is wrong. 3, of
+//! `reload` alone: the configuration is good, and only a restart takes it over.
 
 mod ask;
 mod check;
@@ -130,7 +131,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Grants(arguments) => grants::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Revoke(arguments) => revoke::run(&arguments),
-        Command::Reload(arguments) => reload::run(&arguments),
+        Command::Reload(arguments) => return reload::run(&arguments),
         Command::Keygen(arguments) => keygen::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::State(arguments) => state::run(&arguments),

@@ -1,15 +1,20 @@
 //! `spa-knockd reload`: the running daemon reads its configuration again.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use argh::FromArgs;
 use serde_json::Value;
 use spa_knockd::control::client::good;
 
 use super::ask::{connect, list, number, request};
-use super::{Failure, complain, count, say, say_json};
+use super::{Failure, complain, count, finish, say, say_json};
 
-/// have the running daemon read its configuration again; grants and knocks in flight are kept
+/// What the exit status says where the configuration is good, and only a restart takes it over.
+const RESTART: u8 = 3;
+
+/// have the running daemon read its configuration again; grants and knocks in flight are kept. Exit status 3: the
+/// configuration is good, but only a restart takes it over
 #[derive(FromArgs)]
 #[argh(subcommand, name = "reload")]
 pub(super) struct Arguments {
@@ -21,8 +26,15 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let reply = connect(arguments.socket.as_ref())?.ask(&request("reload", &[]))?;
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let reply = connect(arguments.socket.as_ref()).and_then(|mut client| client.ask(&request("reload", &[])));
+    let restart = reply.as_ref().is_ok_and(|reply| reply.get("restart") == Some(&Value::Bool(true)));
+    let status = finish(reply.and_then(|reply| tell(arguments, reply)));
+    if restart { ExitCode::from(RESTART) } else { status }
+}
+
+/// Says what the daemon replied.
+fn tell(arguments: &Arguments, reply: Value) -> Result<(), Failure> {
     if arguments.json {
         say_json(&reply)?;
         return good(reply).map(drop).map_err(|_| Failure::new());

@@ -76,6 +76,7 @@ pub(super) fn read(options: &mut Options<'_>) -> Main {
         protect,
         ring_kib: narrow(options.number("ring_kib", 64..=65_536, 2048, " KiB")),
         log_level: options.one("log_level", log_level).unwrap_or(log::LevelFilter::Info),
+        jail: options.flag("jail", true),
     }
 }
 

@@ -84,6 +84,8 @@ pub struct Main {
     pub ring_kib: u32,
     /// What is logged.
     pub log_level: log::LevelFilter,
+    /// Whether the init script starts the daemon in procd's jail, where it can.
+    pub jail: bool,
 }
 
 impl Main {

@@ -57,6 +57,7 @@ pub const MAIN: &[Known] = &[
     single("any_user_agent"),
     single("trust_forwarded_for"),
     single("log_level"),
+    single("jail"),
 ];
 
 /// The options of `config access 'NAME'`.

@@ -57,12 +57,15 @@ pub struct Refused {
     /// Every fault of a configuration that was not taken over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
+    /// Whether the configuration is good, and only a restart takes it over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub restart: bool,
 }
 
 /// The line for a request that was not fulfilled.
 #[must_use]
 pub fn error(words: impl Into<String>) -> Vec<u8> {
-    Reply::bad(Refused { error: words.into(), faults: Vec::new() }).line()
+    Reply::bad(Refused { error: words.into(), faults: Vec::new(), restart: false }).line()
 }
 
 /// How the daemon is.

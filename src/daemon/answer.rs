@@ -2,6 +2,7 @@
 
 use super::clock::{since_boot, wall};
 use super::orders::{ENDED, Helper};
+use super::reload::Refusal;
 use super::run::Daemon;
 use crate::config::FirewallMode;
 use crate::control::GRANTS_PAGE;
@@ -29,9 +30,9 @@ impl Daemon {
             },
             Request::Reload => match self.reload() {
                 Ok(reloaded) => Reply::good(reloaded).line(),
-                Err(faults) => {
+                Err(Refusal { faults, restart }) => {
                     let error = "the configuration stays as it was".to_owned();
-                    Reply::bad(Refused { error, faults }).line()
+                    Reply::bad(Refused { error, faults, restart }).line()
                 }
             },
         };

@@ -19,9 +19,29 @@ use crate::engine::{Engine, Memory};
 /// Faults that are named; the rest is counted.
 const FAULTS_MAX: usize = 32;
 
+/// Why a configuration was not taken over.
+pub(super) struct Refusal {
+    /// One line each.
+    pub(super) faults: Vec<String>,
+    /// Whether the configuration is good, and only a restart takes it over.
+    pub(super) restart: bool,
+}
+
+impl From<Vec<String>> for Refusal {
+    fn from(faults: Vec<String>) -> Self {
+        Self { faults, restart: false }
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(fault: String) -> Self {
+        vec![fault].into()
+    }
+}
+
 impl Daemon {
     /// Reads the configuration file again and goes on by it, or says every fault and goes on as before.
-    pub(super) fn reload(&mut self) -> Result<Reloaded, Vec<String>> {
+    pub(super) fn reload(&mut self) -> Result<Reloaded, Refusal> {
         let outcome = self.try_reload();
         let said = match &outcome {
             Ok(reloaded) => {
@@ -32,7 +52,7 @@ impl Daemon {
                 log::info!("{line}");
                 line
             }
-            Err(faults) => {
+            Err(Refusal { faults, .. }) => {
                 for fault in faults {
                     log::warn!("{fault}");
                 }
@@ -49,19 +69,21 @@ impl Daemon {
         outcome
     }
 
-    fn try_reload(&mut self) -> Result<Reloaded, Vec<String>> {
-        readable(&self.path).map_err(|line| vec![line])?;
+    fn try_reload(&mut self) -> Result<Reloaded, Refusal> {
+        readable(&self.path)?;
         let Loaded { config, warnings } = config::load(&self.path).map_err(|faults| some_of(&faults))?;
         let devices = if self.interfaces.is_empty() { config.main.devices.clone() } else { self.interfaces.clone() };
         if devices.is_empty() {
-            return Err(vec![format!("{}: no device to capture on: name one with `list device`", self.path.display())]);
+            return Err(format!("{}: no device to capture on: name one with `list device`", self.path.display()).into());
         }
         needs_restart(&self.config, &config, self.interfaces.is_empty()).map_err(|what| {
-            vec![format!("{}: {what} cannot change while the daemon runs; restart the service", self.path.display())]
+            let fault =
+                format!("{}: {what} cannot change while the daemon runs; restart the service", self.path.display());
+            Refusal { faults: vec![fault], restart: true }
         })?;
-        let routes = Routes::open(&devices).map_err(|error| vec![format!("routes: {error}")])?;
+        let routes = Routes::open(&devices).map_err(|error| format!("routes: {error}"))?;
         // What was captured before is judged by what held then.
-        self.ears.change(&devices, &config.main, &mut self.door).map_err(|error| vec![error.to_string()])?;
+        self.ears.change(&devices, &config.main, &mut self.door).map_err(|error| error.to_string())?;
         self.door.forget_lookups("the configuration was read again meanwhile; knock again");
         let memory = carry_over(self.door.engine.memory(), &self.config, &config);
         self.door.engine = Engine::new(&config, memory);

@@ -35,15 +35,15 @@ mod tests {
     fn the_drop_ins_say_the_same() {
         macro_rules! file {
             ($place:literal) => {
-                include_str!(concat!("../../files/usr/share/nftables.d/", $place, "/10-spa-knockd.nft"))
+                include_str!(concat!("../../files/usr/share/spa-knockd/nftables/", $place, ".nft"))
                     .split_inclusive('\n')
                     .filter(|line| !line.starts_with('#'))
                     .collect::<String>()
             };
         }
         assert_eq!(file!("table-pre"), declarations());
-        assert_eq!(file!("chain-pre/input_wan"), accepting(&Set::INPUT));
-        assert_eq!(file!("chain-pre/forward_wan"), accepting(&Set::FORWARD));
+        assert_eq!(file!("zone/input"), accepting(&Set::INPUT));
+        assert_eq!(file!("zone/forward"), accepting(&Set::FORWARD));
         assert_eq!(file!("chain-pre/forward"), cutting(&Set::CUTS));
         assert_eq!(file!("chain-pre/output"), cutting(&Set::CUTS));
         assert_eq!(file!("chain-pre/dstnat"), translating(&Set::DESTINATION_NAT));

@@ -101,10 +101,10 @@ impl fmt::Display for FirewallError {
                 }
                 f.write_str(match set {
                     _ if *table != super::FW4_TABLE => ": `spa-knockd run` makes it in standalone mode",
-                    Some(_) => ": install the nftables drop-in and run `fw4 restart`",
+                    Some(_) => ": `/etc/init.d/spa-knockd start` declares it to fw4, and `fw4 restart` makes it",
                     None => {
-                        ": install the nftables drop-in and run `fw4 restart`; without fw4, as on most systems but \
-                         OpenWrt, write option firewall 'standalone'"
+                        ": start the firewall with `fw4 restart`; without fw4, as on most systems but OpenWrt, write \
+                         option firewall 'standalone'"
                     }
                 })
             }

@@ -67,6 +67,7 @@ pub(crate) fn config(access: Vec<Access>) -> Config {
             firewall: FirewallMode::Fw4,
             protect: Vec::new(),
             ring_kib: 2048,
+            jail: true,
             log_level: log::LevelFilter::Info,
         },
         access,

@@ -45,6 +45,7 @@ fn faults_of_main() {
         ("option trust_forwarded_for '1'", "trust_forwarded_for", "list transport 'http'"),
         ("option any_user_agent '1'", "any_user_agent", "list transport 'http'"),
         ("option any_user_agent 'maybe'", "any_user_agent", "must be 1 or 0"),
+        ("option jail 'maybe'", "jail", "must be 1 or 0"),
         ("option trust_forwarded_for 'maybe'", "trust_forwarded_for", "must be 1 or 0"),
         ("option log_level 'info'\n\toption log-level 'info'", "", "UCI names"),
     ] {

@@ -5,7 +5,7 @@ use super::{Lab, Place};
 /// The chains of fw4 that matter here, around our sets and rules.
 pub(crate) const FW4: &str = concat!(
     "table inet fw4 {\n",
-    include_str!("../../files/usr/share/nftables.d/table-pre/10-spa-knockd.nft"),
+    include_str!("../../files/usr/share/spa-knockd/nftables/table-pre.nft"),
     "
 	chain input {
 		type filter hook input priority filter; policy drop;
@@ -17,7 +17,7 @@ pub(crate) const FW4: &str = concat!(
 	}
 	chain forward {
 		type filter hook forward priority filter; policy drop;\n",
-    include_str!("../../files/usr/share/nftables.d/chain-pre/forward/10-spa-knockd.nft"),
+    include_str!("../../files/usr/share/spa-knockd/nftables/chain-pre/forward.nft"),
     "
 		ct state established,related accept
 		iifname lan accept
@@ -26,28 +26,28 @@ pub(crate) const FW4: &str = concat!(
 	}
 	chain output {
 		type filter hook output priority filter; policy accept;\n",
-    include_str!("../../files/usr/share/nftables.d/chain-pre/output/10-spa-knockd.nft"),
+    include_str!("../../files/usr/share/spa-knockd/nftables/chain-pre/output.nft"),
     "
 	}
 	chain input_wan {\n",
-    include_str!("../../files/usr/share/nftables.d/chain-pre/input_wan/10-spa-knockd.nft"),
+    include_str!("../../files/usr/share/spa-knockd/nftables/zone/input.nft"),
     "
 		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
 		jump handle_reject
 	}
 	chain forward_wan {\n",
-    include_str!("../../files/usr/share/nftables.d/chain-pre/forward_wan/10-spa-knockd.nft"),
+    include_str!("../../files/usr/share/spa-knockd/nftables/zone/forward.nft"),
     "
 		jump handle_reject
 	}
 	chain dstnat {
 		type nat hook prerouting priority dstnat; policy accept;\n",
-    include_str!("../../files/usr/share/nftables.d/chain-pre/dstnat/10-spa-knockd.nft"),
+    include_str!("../../files/usr/share/spa-knockd/nftables/chain-pre/dstnat.nft"),
     "
 	}
 	chain srcnat {
 		type nat hook postrouting priority srcnat; policy accept;\n",
-    include_str!("../../files/usr/share/nftables.d/chain-pre/srcnat/10-spa-knockd.nft"),
+    include_str!("../../files/usr/share/spa-knockd/nftables/chain-pre/srcnat.nft"),
     "
 	}
 	chain handle_reject {

@@ -57,7 +57,7 @@ fn without_a_table_for_long_refusals_say_so_and_all_recovers() {
     wait_for("refusals", SECOND, || (storm.refused() == 80).then_some(()));
     let status = storm.lab.asked(&["status"]);
     assert_eq!((&status["ready"], &status["honoured"]), (&false.into(), &3.into()));
-    let why = "table inet fw4 is missing: install the nftables drop-in and run `fw4 restart`";
+    let why = "table inet fw4 is missing: start the firewall with `fw4 restart`";
     let not_ready = status["not_ready"].as_array().expect("sentences");
     assert!(not_ready.len() == 1 && not_ready[0].as_str().expect("a sentence").starts_with(why), "{not_ready:?}");
     let log = storm.daemon.log();

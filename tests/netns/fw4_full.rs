@@ -16,7 +16,7 @@ pub(crate) struct Owner {
 
 /// The ruleset, where the device of the zone wan is `wan`.
 pub(crate) fn full(wan: &str, zones: usize, owner: Owner) -> String {
-    let files = concat!(env!("CARGO_MANIFEST_DIR"), "/files/usr/share/nftables.d");
+    let files = concat!(env!("CARGO_MANIFEST_DIR"), "/files/usr/share/spa-knockd/nftables");
     let others: Vec<String> = (0..zones).map(|zone| format!("zone{zone}")).collect();
     let all: Vec<(&str, &str)> =
         [("lan", "br-lan"), ("wan", wan)].into_iter().chain(others.iter().map(|zone| (&**zone, &**zone))).collect();
@@ -28,7 +28,7 @@ pub(crate) fn full(wan: &str, zones: usize, owner: Owner) -> String {
         })
     };
     let mut text = format!(
-        "table inet fw4 {{\ninclude \"{files}/table-pre/10-spa-knockd.nft\"\n\
+        "table inet fw4 {{\ninclude \"{files}/table-pre.nft\"\n\
          chain input {{\ntype filter hook input priority filter; policy drop;\n\
          iif \"lo\" accept comment \"!fw4: Accept traffic from loopback\"\n\
          ct state vmap {{ established : accept, related : accept }} comment \"!fw4: Handle inbound flows\"\n\
@@ -50,7 +50,7 @@ pub(crate) fn full(wan: &str, zones: usize, owner: Owner) -> String {
         if is_wan {
             write!(
                 input,
-                "include \"{files}/chain-pre/input_wan/10-spa-knockd.nft\"\n\
+                "include \"{files}/zone/input.nft\"\n\
                  meta nfproto ipv4 udp dport 68 counter accept comment \"!fw4: Allow-DHCP-Renew\"\n\
                  icmp type echo-request counter accept comment \"!fw4: Allow-Ping\"\n\
                  meta nfproto ipv4 meta l4proto igmp counter accept comment \"!fw4: Allow-IGMP\"\n\
@@ -63,7 +63,7 @@ pub(crate) fn full(wan: &str, zones: usize, owner: Owner) -> String {
             .unwrap();
             write!(
                 forward,
-                "include \"{files}/chain-pre/forward_wan/10-spa-knockd.nft\"\n\
+                "include \"{files}/zone/forward.nft\"\n\
                  meta l4proto esp counter jump accept_to_lan comment \"!fw4: Allow-IPSec-ESP\"\n\
                  udp dport 500 counter jump accept_to_lan comment \"!fw4: Allow-ISAKMP\"\n{}\n",
                 owner.forward
@@ -102,9 +102,9 @@ pub(crate) fn full(wan: &str, zones: usize, owner: Owner) -> String {
     write!(
         text,
         "chain dstnat {{\ntype nat hook prerouting priority dstnat; policy accept;\n\
-         include \"{files}/chain-pre/dstnat/10-spa-knockd.nft\"\n{dstnat}}}\n\
+         include \"{files}/chain-pre/dstnat.nft\"\n{dstnat}}}\n\
          chain srcnat {{\ntype nat hook postrouting priority srcnat; policy accept;\n\
-         include \"{files}/chain-pre/srcnat/10-spa-knockd.nft\"\n\
+         include \"{files}/chain-pre/srcnat.nft\"\n\
          oifname \"{wan}\" meta nfproto ipv4 masquerade comment \"!fw4: Masquerade IPv4 wan traffic\"\n}}\n\
          chain mangle_forward {{\ntype filter hook forward priority mangle; policy accept;\n\
          oifname \"{wan}\" tcp flags & (fin | syn | rst) == syn tcp option maxseg size set rt mtu comment \"!fw4: Zone wan IPv4/IPv6 egress MTU fixing\"\n}}\n\

@@ -149,10 +149,10 @@ pub fn through(access: &str, forwards: &[Forward], timeout: u32) -> Grant {
 
 /// A table `inet fw4` such as the package's drop-ins and fw4 make it together.
 pub fn fw4() -> String {
-    let files = concat!(env!("CARGO_MANIFEST_DIR"), "/files/usr/share/nftables.d");
+    let files = concat!(env!("CARGO_MANIFEST_DIR"), "/files/usr/share/spa-knockd/nftables");
     format!(
         r#"table inet fw4 {{
-            include "{files}/table-pre/10-spa-knockd.nft"
+            include "{files}/table-pre.nft"
             chain input {{
                 type filter hook input priority filter; policy drop;
                 iif lo accept
@@ -162,31 +162,31 @@ pub fn fw4() -> String {
             }}
             chain forward {{
                 type filter hook forward priority filter; policy drop;
-                include "{files}/chain-pre/forward/10-spa-knockd.nft"
+                include "{files}/chain-pre/forward.nft"
                 ct state vmap {{ established : accept, related : accept }}
                 iifname "wan0" jump forward_wan
                 accept
             }}
             chain output {{
                 type filter hook output priority filter; policy accept;
-                include "{files}/chain-pre/output/10-spa-knockd.nft"
+                include "{files}/chain-pre/output.nft"
             }}
             chain input_wan {{
-                include "{files}/chain-pre/input_wan/10-spa-knockd.nft"
+                include "{files}/zone/input.nft"
                 meta l4proto {{ icmpv6 }} accept
                 jump reject_from_wan
             }}
             chain forward_wan {{
-                include "{files}/chain-pre/forward_wan/10-spa-knockd.nft"
+                include "{files}/zone/forward.nft"
                 jump reject_from_wan
             }}
             chain dstnat {{
                 type nat hook prerouting priority dstnat; policy accept;
-                include "{files}/chain-pre/dstnat/10-spa-knockd.nft"
+                include "{files}/chain-pre/dstnat.nft"
             }}
             chain srcnat {{
                 type nat hook postrouting priority srcnat; policy accept;
-                include "{files}/chain-pre/srcnat/10-spa-knockd.nft"
+                include "{files}/chain-pre/srcnat.nft"
             }}
             chain reject_from_wan {{
                 meta l4proto tcp reject with tcp reset

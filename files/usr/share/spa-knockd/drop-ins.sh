@@ -1,0 +1,144 @@
+# shellcheck shell=dash
+# shellcheck disable=SC2034 # the parts of the init script share their variables
+# Our rules in fw4: put there while they are used, taken away again, and never left where fw4 cannot read them.
+
+SPA_TEMPLATES=/usr/share/spa-knockd/nftables
+SPA_DROP_INS=/usr/share/nftables.d
+SPA_DROP_IN=10-spa-knockd.nft
+
+# Lines "TEMPLATE PLACE", the sets before the rules that name them. 1: the zones; nothing without any.
+spa_wanted_drop_ins() {
+	local chain zone
+	[ -n "$1" ] || return
+	echo "table-pre.nft table-pre"
+	for chain in forward output dstnat srcnat; do
+		echo "chain-pre/$chain.nft chain-pre/$chain"
+	done
+	for zone in $1; do
+		echo "zone/input.nft chain-pre/input_$zone"
+		echo "zone/forward.nft chain-pre/forward_$zone"
+	done
+}
+
+# The places where we have a drop-in, the rules before the sets.
+spa_present_drop_ins() {
+	local file
+	for file in "$SPA_DROP_INS"/chain-pre/*/"$SPA_DROP_IN" "$SPA_DROP_INS/table-pre/$SPA_DROP_IN"; do
+		[ -f "$file" ] || continue
+		file=${file%/*}
+		echo "${file#"$SPA_DROP_INS"/}"
+	done
+}
+
+# Brings the drop-ins to what the zones need, each file whole or not at all, and keeps what was there before beside
+# it; fw4 reads neither of the other names. Prints "changed" where it did anything; fails where it could not.
+# 1: the zones.
+spa_exchange_drop_ins() {
+	local wanted template place file
+	wanted=$(spa_wanted_drop_ins "$1")
+	while read -r template place; do
+		[ -n "$place" ] || continue
+		file="$SPA_DROP_INS/$place/$SPA_DROP_IN"
+		cmp -s "$SPA_TEMPLATES/$template" "$file" && continue
+		echo changed
+		mkdir -p "${file%/*}" && cp "$SPA_TEMPLATES/$template" "$file.new" && chmod 0644 "$file.new" || return 1
+		if [ -f "$file" ]; then
+			ln -f "$file" "$file.old" || cp "$file" "$file.old" || return 1
+		else
+			: >"$file.none" || return 1
+		fi
+		mv "$file.new" "$file" || return 1
+	done <<EOT
+$wanted
+EOT
+	for place in $(spa_present_drop_ins); do
+		echo "$wanted" | grep -q " $place\$" && continue
+		echo changed
+		file="$SPA_DROP_INS/$place/$SPA_DROP_IN"
+		mv "$file" "$file.old" || return 1
+	done
+}
+
+# Puts back what was there before the exchange.
+spa_restore_drop_ins() {
+	local file
+	for file in "$SPA_DROP_INS"/chain-pre/*/"$SPA_DROP_IN".none "$SPA_DROP_INS"/table-pre/"$SPA_DROP_IN".none; do
+		[ -f "$file" ] && rm -f "${file%.none}"
+	done
+	for file in "$SPA_DROP_INS"/table-pre/"$SPA_DROP_IN".old "$SPA_DROP_INS"/chain-pre/*/"$SPA_DROP_IN".old; do
+		[ -f "$file" ] && mv "$file" "${file%.old}"
+	done
+	spa_tidy_drop_ins
+}
+
+# Undoes an exchange that was cut short, by the end of the power say, before fw4 had its word.
+spa_mend_drop_ins() {
+	local file
+	for file in "$SPA_DROP_INS"/table-pre/"$SPA_DROP_IN".* "$SPA_DROP_INS"/chain-pre/*/"$SPA_DROP_IN".*; do
+		[ -f "$file" ] || continue
+		spa_restore_drop_ins
+		return
+	done
+}
+
+# Removes what an exchange left beside the drop-ins, and empty directories.
+spa_tidy_drop_ins() {
+	local directory
+	for directory in "$SPA_DROP_INS"/table-pre "$SPA_DROP_INS"/chain-pre/*; do
+		[ -d "$directory" ] || continue
+		rm -f "$directory/$SPA_DROP_IN".new "$directory/$SPA_DROP_IN".old "$directory/$SPA_DROP_IN".none
+		rmdir "$directory" 2>/dev/null
+	done
+	return 0
+}
+
+# Puts the drop-ins in place, where anything has changed; fw4's own check decides whether they stay. 1: the zones.
+spa_place_drop_ins() {
+	local changed said
+	spa_mend_drop_ins
+	if ! changed=$(spa_exchange_drop_ins "$1" 2>/dev/null); then
+		spa_restore_drop_ins
+		spa_note err "the rules for the firewall cannot be written to $SPA_DROP_INS; is the flash full?"
+		return 1
+	fi
+	[ -n "$changed" ] || return 0
+	if ! said=$(fw4 check 2>&1); then
+		spa_restore_drop_ins
+		if fw4 -q check; then
+			spa_note err "the firewall cannot read our rules, so they were taken away again:"
+		else
+			spa_note err "the firewall cannot read its own rules, with or without ours; mend them first:"
+		fi
+		spa_note_lines err "$(echo "$said" | grep -i error | head -n 3)"
+		return 1
+	fi
+	spa_tidy_drop_ins
+	# Where the firewall has not been started, it finds them when it is.
+	fw4 -q reload
+	return 0
+}
+
+# Takes the drop-ins away, and then the sets, which no rule names any more: fw4 leaves them at a reload.
+spa_withdraw_drop_ins() {
+	local kind name
+	spa_mend_drop_ins
+	[ -n "$(spa_present_drop_ins)" ] || return 0
+	if ! spa_exchange_drop_ins '' >/dev/null 2>&1; then
+		spa_note err "the rules cannot be removed from $SPA_DROP_INS; is the flash read-only?"
+		spa_restore_drop_ins
+		return 1
+	fi
+	spa_tidy_drop_ins
+	fw4 -q reload
+	nft -t list table inet fw4 2>/dev/null |
+		sed -nE 's/^[[:space:]]*(set|map) (spa_[a-z]+[46]_v[0-9]+) \{.*/\1 \2/p' |
+		while read -r kind name; do
+			nft delete "$kind" inet fw4 "$name" 2>/dev/null
+		done
+	return 0
+}
+
+# Whether the table of standalone mode is there.
+spa_has_guard() {
+	nft list table inet spa_knockd >/dev/null 2>&1
+}

@@ -1,0 +1,55 @@
+# shellcheck shell=dash
+# shellcheck disable=SC2034 # the parts of the init script share their variables
+# procd's jail around the daemon, where it can do its work there.
+
+# Whether a stanza has the daemon start programs. 1: the section.
+spa_look_for_programs() {
+	local enabled commands look_up
+	config_get_bool enabled "$1" enabled 1
+	config_get commands "$1" command
+	config_get_bool look_up "$1" nat_dns 0
+	[ "$enabled" = 1 ] || return 0
+	[ -z "$commands" ] && [ "$look_up" = 0 ] || SPA_PROGRAMS=1
+}
+
+# Whether the jail serves the configuration that was loaded: programs are started by root's helper, and a port below
+# 1024 is root's.
+spa_fits_jail() {
+	local wanted port
+	[ -x /sbin/ujail ] || return 1
+	config_get_bool wanted main jail 1
+	config_get port main tcp_listen 0
+	SPA_PROGRAMS=
+	config_foreach spa_look_for_programs access
+	[ "$wanted" = 1 ] && [ -z "$SPA_PROGRAMS" ] || return 1
+	[ "$port" = 0 ] || [ "$port" -ge 1024 ]
+}
+
+# Makes the directories of a daemon that never was root, and hands its files over, which root's commands may have
+# written anew. Fails where there is no user, or no room.
+spa_hand_over() {
+	local directory file
+	grep -qs '^spa-knockd:' /etc/passwd && [ "$(spa_group)" != "$SPA_FALLBACK_ID" ] || return 1
+	mkdir -p /etc/spa-knockd || return 1
+	for directory in /etc/spa-knockd/state /var/run/spa-knockd; do
+		[ -d "$directory" ] || mkdir -m 0700 "$directory" || return 1
+		[ ! -L "$directory" ] && chown spa-knockd:spa-knockd "$directory" || return 1
+		for file in state.json journal lock control.sock; do
+			[ ! -e "$directory/$file" ] || chown -h spa-knockd:spa-knockd "$directory/$file" || return 1
+		done
+	done
+}
+
+# Adds the jail to the instance. The daemon gives up its rights by itself where there is none.
+spa_add_jail() {
+	procd_add_jail spa-knockd procfs
+	procd_add_jail_mount "$SPA_RESOLVED"
+	procd_add_jail_mount_rw /etc/spa-knockd/state /var/run/spa-knockd
+	procd_set_param capabilities /etc/capabilities/spa-knockd.json
+	procd_set_param user spa-knockd
+	procd_set_param group spa-knockd
+	procd_set_param no_new_privs 1
+	# The filter is a preloaded library's work: a daemon that is linked statically goes without it.
+	[ -e /lib/libpreload-seccomp.so ] && procd_set_param seccomp /etc/seccomp/spa-knockd.json
+	return 0
+}
