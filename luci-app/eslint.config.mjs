@@ -10,8 +10,16 @@ const APP = 'luci-app-spa-knockd/htdocs/';
 
 const readonly = names => Object.fromEntries(names.map(name => [ name, 'readonly' ]));
 
-/* Calls that take a bare string for HTML and an array's strings for text, and where their texts begin. */
-const SINKS = { 'E': 1, 'dom.append': 1, 'dom.content': 1, 'dom.create': 1, 'ui.addNotification': 0, 'ui.addTimeLimitedNotification': 0, 'ui.showModal': 0 };
+/* Calls that take a bare string for HTML and an array's strings for text, and which arguments these are. */
+const SINKS = {
+	'E': [ 1, 3 ],
+	'dom.append': [ 1, 2 ],
+	'dom.content': [ 1, 2 ],
+	'dom.create': [ 1, 3 ],
+	'ui.addNotification': [ 0, 2 ],
+	'ui.addTimeLimitedNotification': [ 0, 2 ],
+	'ui.showModal': [ 0, 2 ]
+};
 const COMPOSED = [ 'TemplateLiteral', 'BinaryExpression', 'MemberExpression', 'LogicalExpression', 'ConditionalExpression' ];
 const COMPOSING = [ 'concat', 'format', 'join', 'replace', 'slice', 'substring', 'toString', 'trim' ];
 const FORBIDDEN = [ 'innerHTML', 'insertAdjacentHTML', 'outerHTML', 'setHTMLUnsafe', 'srcdoc' ];
@@ -36,10 +44,10 @@ const noHtml = {
 	} },
 	create: context => ({
 		CallExpression(node) {
-			const first = SINKS[nameOf(node.callee)];
+			const place = SINKS[nameOf(node.callee)];
 
-			if (first != null)
-				node.arguments.slice(first).filter(mayBeData).forEach(one => context.report({ node: one, messageId: 'text' }));
+			if (place)
+				node.arguments.slice(...place).filter(mayBeData).forEach(one => context.report({ node: one, messageId: 'text' }));
 		},
 		Identifier(node) {
 			if (FORBIDDEN.includes(node.name))

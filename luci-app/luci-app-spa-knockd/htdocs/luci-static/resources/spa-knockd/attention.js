@@ -26,9 +26,9 @@ function mild(text, links) {
 	return { grave: false, text, links: links ?? [] };
 }
 
-/* Why nobody answers, as far as the configuration tells; `enabled` is null where it may not be read. */
-function away(enabled, faults) {
-	if (enabled === false)
+/* Why nobody answers, as far as the configuration tells. */
+function away(isOff, faults) {
+	if (isOff)
 		return [ grave(_('spa-knockd is switched off, so every knock is ignored. Make a user, then switch it on in the settings.'), [ USERS, SETTINGS ]) ];
 
 	if (faults.length)
@@ -53,17 +53,18 @@ function exposure(exposed, open) {
 
 return baseclass.extend({
 	/*
-	 * `status` and `check` are replies (`check` null where it may not be asked), `enabled` the switch in the
-	 * configuration (null where it may not be read), `redirects` what forwards.open() gives.
+	 * `status` and `check` are replies (`check` null where it may not be asked), `redirects` is what forwards.open()
+	 * gives.
 	 */
-	compose({ status, check, enabled, redirects }) {
+	compose({ status, check, redirects }) {
 		const open = redirects ?? [];
 		/* Off is no mistake; what it means is said once, in other words. */
-		const faults = (check?.faults ?? []).filter(fault => enabled !== false || !SWITCHED_OFF.test(fault));
+		const faults = (check?.faults ?? []).filter(fault => !SWITCHED_OFF.test(fault));
+		const isOff = (check?.faults ?? []).length > faults.length;
 		const list = [];
 
 		if (!status?.ok)
-			list.push(...(status?.kind == 'away' ? away(enabled, faults) : [ grave(status?.error ?? _('The router did not answer.')) ]));
+			list.push(...(status?.kind == 'away' ? away(isOff, faults) : [ grave(status?.error ?? _('The router did not answer.')) ]));
 
 		faults.forEach(fault => list.push(grave(fault, [ SETTINGS, USERS ])));
 
@@ -71,7 +72,7 @@ return baseclass.extend({
 			if (faults.length)
 				list.push(mild(_('Because of these mistakes, spa-knockd still works by the configuration before them.')));
 
-			if (enabled === false)
+			if (isOff)
 				list.push(mild(_('spa-knockd is switched off in the settings, but still runs.'), [ SETTINGS ]));
 
 			(status.not_ready ?? []).forEach(text => list.push(grave(text)));
