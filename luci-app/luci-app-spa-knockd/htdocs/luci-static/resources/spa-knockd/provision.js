@@ -245,6 +245,11 @@ function rcStanza(stanza, server) {
 	return { text: [ `[${rcName(stanza)}]`, ...lines.map(([ name, value ]) => `${name.padEnd(18)}${value}`) ].join('\n') + '\n', notes };
 }
 
+/* The stanza of .fwknoprc for eyes that were not asked in. */
+function masked(rc) {
+	return rc.replace(/^((?:HMAC_)?KEY(?:_BASE64)? +).*$/gm, '$1••••••••');
+}
+
 /* What to type, once the stanza is in .fwknoprc; it holds no secret. */
 function commandLine(stanza) {
 	const base = `fwknop -n ${rcName(stanza)}`;
@@ -271,5 +276,6 @@ return baseclass.extend({
 	accessOf,
 	qrText,
 	rcStanza,
+	masked,
 	commandLine
 });
