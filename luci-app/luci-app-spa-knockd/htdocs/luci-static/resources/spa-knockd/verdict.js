@@ -21,8 +21,9 @@ function opening({ kind, source, proto, port, to, timeout }) {
 			? _('%s would reach %s as if it were the router.').format(source, what)
 			: _('%s would reach %s as if it were %s.').format(source, what, to);
 	default:
+		/* Where every port is meant, that of the service would mislead. */
 		return to
-			? _('%s could reach %s at %s for %s.').format(source, what, to, time)
+			? _('%s could reach %s at %s for %s.').format(source, what, port ? to : to.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'), time)
 			: _('%s could reach %s for %s.').format(source, what, time);
 	}
 }
