@@ -36,6 +36,9 @@ test('a refusal has its reason, and each stanza its own', () => {
 	const told = verdict.tell({ ...GRANT, verdict: 'refuse', reason: 'too_old', stanzas: [ { access: 'bob', reason: 'hmac' }, { access: 'alice', reason: 'too_old' } ],
 		fields: { user: '<script>', timestamp: 1, version: '3.0', message: '192.0.2.1,tcp/22', nat: null, client_timeout: 0, digest: 'sha256' } });
 
+	assert.equal(told.title, 'This knock would be refused, for "alice".');
+	/* Whose keys do not fit is not the one that the packet is from. */
+	assert.equal(verdict.tell({ ...GRANT, verdict: 'refuse', reason: 'hmac' }).title, 'This packet would be refused.');
 	assert.match(told.lines[0], /^The knock is older than "max_age"/);
 	assert.match(told.stanzas[0].text, /^The HMAC is wrong/);
 	assert.deepEqual(told.fields.map(([ name ]) => name), [ 'User in the knock', 'Made at', 'Asks for', 'Seconds asked for', 'Client version', 'Digest' ]);

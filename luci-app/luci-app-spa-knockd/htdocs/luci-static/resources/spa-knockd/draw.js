@@ -22,6 +22,11 @@ return baseclass.extend({
 			node.textContent = text;
 	},
 
+	/* Themes show buttons that are marked as hidden. */
+	show(node, isShown) {
+		node.style.display = isShown ? '' : 'none';
+	},
+
 	/* A link to another page of LuCI. */
 	link({ page, query, text }) {
 		return E('a', { 'class': 'btn cbi-button', 'href': L.url('admin/' + page) + (query ?? '') }, [ text ]);

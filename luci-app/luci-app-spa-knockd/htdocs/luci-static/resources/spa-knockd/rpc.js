@@ -92,8 +92,11 @@ function answered(reply) {
 	if (reply.ok)
 		return reply;
 
+	if (reply.away)
+		return failure('away', _('spa-knockd does not run, so it cannot answer.'));
+
 	return Object.assign({}, reply, {
-		kind: reply.away ? 'away' : 'refused',
+		kind: 'refused',
 		/* What `check` has against a configuration are its faults. */
 		error: reply.error ?? reply.faults?.[0] ?? _('The router refused that and gave no reason.')
 	});

@@ -70,7 +70,7 @@ return baseclass.extend({
 			good: isGrant && captured,
 			title: isGrant
 				? captured ? _('This knock would be honoured, for "%s".').format(access) : _('This knock is good, for "%s", but would not be heard.').format(access)
-				: access ? _('This knock would be refused, for "%s".').format(access) : _('This packet would be refused.'),
+				: access && words.isGenuine(reason) ? _('This knock would be refused, for "%s".').format(access) : _('This packet would be refused.'),
 			lines,
 			stanzas: (stanzas ?? []).map(stanza => ({
 				access: stanza.access,

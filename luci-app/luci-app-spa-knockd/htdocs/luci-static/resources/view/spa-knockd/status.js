@@ -29,8 +29,8 @@ function when(unix) {
 /* The devices, a line for each. */
 function devices(list) {
 	return list.length ? list.map(device => device.capturing
-		? _('%s: listening, %d packets seen, %d lost').format(device.device, device.received ?? 0, device.dropped ?? 0)
-		: _('%s: not listening, %s').format(device.device, device.why ?? '?')) : [ _('none') ];
+		? _('%s: listening; packets seen: %d, lost: %d').format(device.device, device.received ?? 0, device.dropped ?? 0)
+		: _('%s: not listening; %s').format(device.device, device.why ?? '?')) : [ _('none') ];
 }
 
 /* How the daemon is, in names and values. */
@@ -113,7 +113,7 @@ return view.extend({
 			}, [ _('Close all') ])
 		});
 
-		this.forwardSection = E('div', { 'class': 'cbi-section', 'hidden': '' }, [
+		this.forwardSection = E('div', { 'class': 'cbi-section' }, [
 			E('h3', {}, [ _('Port forwards that are open to everybody') ]),
 			E('p', {}, [ _('A knock can guard such a port. Make it a forward of a user first, then delete the port forward: as long as it is there, it stays open to everybody.') ]),
 			this.forwardTable.node,
@@ -148,7 +148,7 @@ return view.extend({
 	},
 
 	more(text, handler) {
-		return E('button', { 'class': 'btn cbi-button', 'type': 'button', 'hidden': '', 'click': handler }, [ text ]);
+		return E('button', { 'class': 'btn cbi-button', 'type': 'button', 'click': handler }, [ text ]);
 	},
 
 	drawGrants() {
@@ -241,7 +241,7 @@ return view.extend({
 			this.check = check?.kind == 'denied' ? null : check;
 			this.redirects = this.mayOffer ? forwards.open(uci.sections('firewall', 'redirect')) : [];
 			this.forwardTable.update(this.redirects);
-			this.forwardSection.hidden = !this.redirects.length;
+			draw.show(this.forwardSection, this.redirects.length);
 		});
 	},
 
@@ -264,12 +264,12 @@ return view.extend({
 	},
 
 	showGrants(list, total) {
-		const text = total > list.length ? _('%d are open, the first %d are shown.').format(total, list.length) : _('%d are open.').format(total);
+		const text = total > list.length ? _('Open: %d; the first %d are shown.').format(total, list.length) : _('Open: %d.').format(total);
 
 		this.grants = list;
 		this.grantTable.update(list);
-		this.moreGrants.hidden = total <= list.length;
-		this.closeAll.hidden = !total;
+		draw.show(this.moreGrants, total > list.length);
+		draw.show(this.closeAll, total);
 
 		draw.text(this.summary, text);
 	},
@@ -286,7 +286,7 @@ return view.extend({
 
 	showEvents() {
 		this.eventTable.update(this.events.slice(0, this.eventsShown));
-		this.moreEvents.hidden = this.events.length <= this.eventsShown;
+		draw.show(this.moreEvents, this.events.length > this.eventsShown);
 	},
 
 	/* The time goes on between two looks. */
@@ -322,10 +322,10 @@ return view.extend({
 
 	revoke(what) {
 		return knock.revoke(what).then(reply => {
-			const texts = reply.ok ? [ _('%d closed.').format(reply.revoked) ] : [ reply.error ];
+			const texts = reply.ok ? [ _('Closed: %d.').format(reply.revoked) ] : [ reply.error ];
 
 			if (reply.ok && what.kill)
-				texts.push(_('%d connections ended.').format(reply.killed ?? 0));
+				texts.push(_('Connections ended: %d.').format(reply.killed ?? 0));
 
 			if (reply.ok && reply.resumable)
 				texts.push(reply.why);

@@ -10,6 +10,9 @@
 /* Seconds that the next knock is waited for, and from one look to the next. */
 const PATIENCE = 60, EVERY = 2;
 
+/* Characters of the longest knock. */
+const PACKET_MAX = 1500;
+
 /* Bytes that are made to base64 in one go: as many arguments as every browser lets a function have. */
 const CHUNK = 8190;
 
@@ -68,6 +71,8 @@ return view.extend({
 	handleReset: null,
 
 	render() {
+		this.stop = E('button', { 'class': 'btn cbi-button', 'type': 'button', 'click': () => { this.ends = 0; } }, [ _('Stop waiting') ]);
+		draw.show(this.stop, false);
 		this.result = E('div', { 'role': 'status', 'aria-live': 'polite' });
 		this.payload = E('textarea', { 'class': 'cbi-input-textarea', 'rows': '4', 'spellcheck': 'false', 'autocomplete': 'off' });
 		this.source = E('input', { 'class': 'cbi-input-text', 'type': 'text', 'placeholder': '192.0.2.1', 'autocomplete': 'off' });
@@ -88,13 +93,13 @@ return view.extend({
 				E('p', {}, [
 					this.button(_('Wait for a knock'), 'cbi-button-action important', () => this.wait()),
 					' ',
-					this.stop = E('button', { 'class': 'btn cbi-button', 'type': 'button', 'hidden': '', 'click': () => { this.ends = 0; } }, [ _('Stop waiting') ])
+					this.stop
 				])
 			]),
 			E('div', { 'class': 'cbi-section' }, [
 				E('h3', {}, [ _('Paste a packet') ]),
 				field('spa-knockd-payload', _('Packet'), _('The text of one knock, as "fwknop -B FILE" saves it.'), this.payload),
-				field('spa-knockd-source', _('Sender'), _('The address that it would come from, IPv4 or IPv6. Empty: any.'), this.source),
+				field('spa-knockd-source', _('Sender'), _('The address that it would come from, IPv4 or IPv6. Empty: 192.0.2.1.'), this.source),
 				field('spa-knockd-transport', _('Transport'), _('How it would come.'), this.transport),
 				field('spa-knockd-port', _('Port'), _('Where it would be sent to. Empty: the first port of the settings.'), this.port),
 				E('p', {}, [ this.button(_('What would happen?'), 'cbi-button-apply', () => this.explain()) ])
@@ -124,6 +129,9 @@ return view.extend({
 
 		if (!payload.length)
 			return this.show([ failed(_('Paste the text of a packet first.')) ]);
+
+		if (payload.length > PACKET_MAX)
+			return this.show([ failed(_('That is no knock: none is longer than %d characters.').format(PACKET_MAX)) ]);
 
 		if (port.length && !(/^[0-9]{1,5}$/.test(port) && Number(port) <= 65535))
 			return this.show([ failed(_('A port is a number from 0 to 65535.')) ]);
@@ -177,13 +185,13 @@ return view.extend({
 			const start = waiting.begin(status, events);
 
 			this.ends = performance.now() + PATIENCE * 1000;
-			this.stop.hidden = false;
+			draw.show(this.stop, true);
 			this.clock = E('strong', {});
 			this.seen = E('div', {});
 			/* What ticks is not read out each time. */
 			this.show([ message('notice', [ E('p', {}, [ _('Knock now.'), ' ', E('span', { 'aria-live': 'off' }, [ this.clock ]) ]), this.seen ]) ]);
 
-			return this.waitOn(start, status, events).finally(() => { this.stop.hidden = true; });
+			return this.waitOn(start, status, events).finally(() => { draw.show(this.stop, false); });
 		});
 	},
 
@@ -197,7 +205,7 @@ return view.extend({
 			return Promise.resolve(this.show(this.nothingHeard(since)));
 
 		draw.text(this.clock, _('%d s left').format(Math.ceil(left)));
-		draw.text(this.seen, since.junk.map(one => _('%d packets that are no knock of yours: %s').format(one.count, one.text)).join(' '));
+		draw.text(this.seen, since.junk.map(one => _('Counted meanwhile, no knock of yours: %d × %s').format(one.count, one.text)).join(' '));
 
 		return new Promise(resolve => setTimeout(resolve, EVERY * 1000))
 			.then(() => Promise.all([ knock.status(), knock.events() ]))
@@ -224,13 +232,13 @@ return view.extend({
 		if (refused.length)
 			return [ message('warning', [
 				E('p', {}, [ E('strong', {}, [ _('Genuine knocks were refused, more than are listed one by one.') ]) ]),
-				...refused.map(one => E('p', {}, [ _('%d times: %s').format(one.count, one.text) ]))
+				...refused.map(one => E('p', {}, [ _('%d × %s').format(one.count, one.text) ]))
 			]) ];
 
 		if (junk.length)
 			return [ message('warning', [
 				E('p', {}, [ E('strong', {}, [ _('Packets came, but no knock that holds the keys. They may be a stranger\'s, or yours with other keys.') ]) ]),
-				...junk.map(one => E('p', {}, [ _('%d times: %s').format(one.count, one.text) ]))
+				...junk.map(one => E('p', {}, [ _('%d × %s').format(one.count, one.text) ]))
 			]) ];
 
 		return [ message('warning', [
