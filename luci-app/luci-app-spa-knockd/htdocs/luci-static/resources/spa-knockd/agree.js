@@ -115,7 +115,7 @@ function forwards(values, add) {
 	const restrict = list(values.restrict);
 	const seen = new Map();
 
-	for (const { outside, host, bytes, port } of parsed) {
+	for (const { outside, bytes, port } of parsed) {
 		const key = `${outside} ${bytes.length}`;
 		const service = `${bytes} ${port}`;
 

@@ -184,7 +184,7 @@ return baseclass.extend({
 
 		update();
 
-		ui.showModal(_('Connect a client as %s').format('%h'.format(name)), [
+		ui.showModal([ _('Connect a client as %s').format(name) ], [
 			strip,
 			field(_('Router'), 'spa-knockd-server', server,
 				_('The name or address by which the client reaches the router from outside. The one above is what your browser uses; from the internet it is the public address, or a dynamic DNS name.')),
