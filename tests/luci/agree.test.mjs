@@ -57,6 +57,7 @@ test('ports', () => {
 	assert.deepEqual(wrong({ open: [ 'any', 'tcp/22' ] }), [ 'open' ]);
 	assert.deepEqual(wrong({ source: [ 'any', '192.0.2.1' ], destination: [ 'any', 'any' ] }), [ 'destination', 'source' ]);
 	assert.deepEqual(wrong({ restrict: [ 'tcp/22' ] }), [ 'restrict' ]);
+	assert.deepEqual(wrong({ restrict: [ 'tcp/0022' ] }), [ 'restrict' ]);
 	assert.deepEqual(wrong({ restrict: 'any' }), [ 'restrict' ]);
 	assert.deepEqual(wrong({ restrict: [ 'tcp/22' ], open: [ 'tcp/22', 'tcp/80' ] }), []);
 	assert.deepEqual(wrong({ restrict: [ 'tcp/22' ], command: [ 'a=/x' ] }), []);

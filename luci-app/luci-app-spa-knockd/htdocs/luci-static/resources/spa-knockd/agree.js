@@ -15,6 +15,11 @@ function text(value) {
 	return list(value)[0] ?? '';
 }
 
+/* Ports as they are compared: the parser takes 'tcp/0022' for 'tcp/22'. */
+function portList(value) {
+	return list(value).map(port => port.replace(/\/0+(?=[0-9])/, '/'));
+}
+
 function isOn(value, byDefault) {
 	const flag = validate.flagOf(text(value));
 
@@ -97,8 +102,8 @@ function keys(values, enabled, add) {
 }
 
 function ports(values, enabled, add) {
-	const open = list(values.open);
-	const restrict = list(values.restrict);
+	const open = portList(values.open);
+	const restrict = portList(values.restrict);
 	const nothingElse = !list(values.forward).length && !list(values.command).length;
 
 	for (const name of [ 'source', 'destination', 'open' ])
@@ -112,10 +117,11 @@ function ports(values, enabled, add) {
 
 function forwards(values, add) {
 	const parsed = list(values.forward).map(validate.parseForward).filter(forward => forward != null);
-	const restrict = list(values.restrict);
+	const restrict = portList(values.restrict);
 	const seen = new Map();
 
-	for (const { outside, host, bytes, port } of parsed) {
+	for (const { outside: written, bytes, port } of parsed) {
+		const [ outside ] = portList(written);
 		const key = `${outside} ${bytes.length}`;
 		const service = `${bytes} ${port}`;
 
@@ -172,7 +178,7 @@ function stanza(values) {
 /* Which ports the users may open; null where that is left to them. */
 function opened(stanzas) {
 	const outside = stanzas.flatMap(values => list(values.forward).map(forward => forward.split('=')[0]));
-	const all = [ ...stanzas.flatMap(values => list(values.open)), ...outside ];
+	const all = portList([ ...stanzas.flatMap(values => list(values.open)), ...outside ]);
 
 	return all.includes('any') ? null : all;
 }
@@ -182,7 +188,7 @@ function main(values, stanzas) {
 	const { faults, add } = Faults();
 	const transports = list(values.transport);
 	const standalone = text(values.firewall) == 'standalone';
-	const protect = list(values.protect);
+	const protect = portList(values.protect);
 	const guarded = protect.length ? protect : opened(stanzas.filter(one => isOn(one.enabled, true)));
 
 	flags(values, [ 'enabled', 'any_user_agent', 'trust_forwarded_for' ], add);

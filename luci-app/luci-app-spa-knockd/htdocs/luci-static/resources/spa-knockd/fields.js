@@ -3,7 +3,6 @@
 'require form';
 'require uci';
 'require ui';
-'require tools.widgets as widgets';
 'require spa-knockd.agree as agree';
 'require spa-knockd.validate as validate';
 
@@ -147,6 +146,11 @@ function checkedBy(check) {
 	return (section_id, value) => check(value);
 }
 
+/* The same for a widget that has several values in one, between blanks. */
+function eachCheckedBy(check) {
+	return (section_id, value) => agree.list(value).flatMap(one => one.split(' ')).map(check).find(verdict => verdict !== true) ?? true;
+}
+
 return baseclass.extend({
 	CONFIG,
 	Flag,
@@ -155,8 +159,7 @@ return baseclass.extend({
 	Secret,
 	List: judged(form.DynamicList),
 	Several: judged(form.MultiValue),
-	Networks: judged(widgets.NetworkSelect),
-	Zones: judged(widgets.ZoneSelect),
 	checkedBy,
+	eachCheckedBy,
 	say
 });

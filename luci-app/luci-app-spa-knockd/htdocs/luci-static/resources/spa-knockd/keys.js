@@ -57,7 +57,7 @@ function kindOf(option, load) {
 function addPresent(s) {
 	let o;
 
-	o = s.taboption('keys', form.Button, '_make', _('New keys'),
+	o = s.taboption('keyring', form.Button, '_make', _('New keys'),
 		_('Makes both keys on the router. The client that has the old ones is refused from the moment this is applied; to change keys without a gap, prepare new keys below instead.'));
 	o.inputtitle = _('Make new keys');
 	o.inputstyle = 'action';
@@ -67,8 +67,8 @@ function addPresent(s) {
 		return make(this, section_id, [ 'key_base64', 'hmac_key_base64' ], _('New keys stand in the fields below. Save, then give them to the client.'));
 	};
 
-	o = s.taboption('keys', fields.Choice, '_key_kind', _('Encryption key is'));
-	o.value('base64', _('Base64, made on the router'));
+	o = s.taboption('keyring', fields.Choice, '_key_kind', _('Encryption key is'));
+	o.value('base64', _('Base64'));
 	o.value('passphrase', _('A passphrase'));
 	kindOf(o, function(section_id) {
 		const has = name => agree.text(this.map.data.get(fields.CONFIG, section_id, name)) != '';
@@ -76,18 +76,18 @@ function addPresent(s) {
 		return (has('key') && !has('key_base64')) ? 'passphrase' : 'base64';
 	});
 
-	o = s.taboption('keys', fields.Secret, 'key_base64', _('Encryption key'), _('The key that the client has as KEY_BASE64; 32 bytes at most.'));
+	o = s.taboption('keyring', fields.Secret, 'key_base64', _('Encryption key'), _('The key that the client has as KEY_BASE64; 32 bytes at most.'));
 	o.depends('_key_kind', 'base64');
 	o.validate = fields.checkedBy(validate.keyBase64(LIMITS.key));
 
-	o = s.taboption('keys', fields.Secret, 'key', _('Encryption passphrase'),
+	o = s.taboption('keyring', fields.Secret, 'key', _('Encryption passphrase'),
 		_('32 bytes at most. People choose words that can be guessed: keys made on the router are better, and fit into the QR code.'));
 	o.depends('_key_kind', 'passphrase');
 	o.validate = fields.checkedBy(validate.passphrase(LIMITS.key));
 
-	o = s.taboption('keys', fields.Choice, '_hmac_kind', _('HMAC key is'),
+	o = s.taboption('keyring', fields.Choice, '_hmac_kind', _('HMAC key is'),
 		_('The HMAC proves that a packet comes from the holder of the keys and was not altered. Without one, packets are only encrypted.'));
-	o.value('base64', _('Base64, made on the router'));
+	o.value('base64', _('Base64'));
 	o.value('passphrase', _('A passphrase'));
 	o.value('none', _('None (weak)'));
 	kindOf(o, function(section_id) {
@@ -99,21 +99,21 @@ function addPresent(s) {
 		return has('hmac_key') ? 'passphrase' : ((has('key') || has('key_base64')) ? 'none' : 'base64');
 	});
 
-	o = s.taboption('keys', fields.Secret, 'hmac_key_base64', _('HMAC key'), _('The key that the client has as HMAC_KEY_BASE64; 136 bytes at most.'));
+	o = s.taboption('keyring', fields.Secret, 'hmac_key_base64', _('HMAC key'), _('The key that the client has as HMAC_KEY_BASE64; 136 bytes at most.'));
 	o.depends('_hmac_kind', 'base64');
 	o.validate = fields.checkedBy(validate.keyBase64(LIMITS.hmacKey));
 
-	o = s.taboption('keys', fields.Secret, 'hmac_key', _('HMAC passphrase'), _('128 bytes at most.'));
+	o = s.taboption('keyring', fields.Secret, 'hmac_key', _('HMAC passphrase'), _('128 bytes at most.'));
 	o.depends('_hmac_kind', 'passphrase');
 	o.validate = fields.checkedBy(validate.passphrase(LIMITS.hmacPassphrase));
 
-	o = s.taboption('keys', fields.Choice, 'hmac_digest', _('HMAC digest'), _('As the client has it. The phone app assumes SHA256 and knows no SHA3.'));
+	o = s.taboption('keyring', fields.Choice, 'hmac_digest', _('HMAC digest'), _('As the client has it. The phone app assumes SHA256 and knows no SHA3.'));
 	o.default = 'sha256';
 
 	for (const digest of validate.DIGESTS)
 		o.value(digest, digest.toUpperCase());
 
-	o = s.taboption('keys', fields.Choice, 'encryption_mode', _('Encryption mode'),
+	o = s.taboption('keyring', fields.Choice, 'encryption_mode', _('Encryption mode'),
 		_('As the client has it. CBC is what every client uses; ECB and legacy are weak, and legacy is for clients before fwknop 2.5.'));
 	o.default = 'cbc';
 
@@ -125,7 +125,7 @@ function addNext(s) {
 	const inRotation = { 'next_key_base64': '', '!reverse': true };
 	let o;
 
-	o = s.taboption('keys', form.Button, '_prepare', _('Change keys without a gap'),
+	o = s.taboption('keyring', form.Button, '_prepare', _('Change keys without a gap'),
 		_('First prepare new keys, save and apply: from then on the old and the new keys are valid. Give the new ones to the client. When it knocks with them, finish the rotation: the new keys replace the old ones.'));
 	o.inputtitle = _('Prepare new keys');
 	o.onclick = function(ev, section_id) {
@@ -137,13 +137,13 @@ function addNext(s) {
 		});
 	};
 
-	o = s.taboption('keys', fields.Secret, 'next_key_base64', _('Next encryption key'), _('Valid beside the present key while keys are changed.'));
+	o = s.taboption('keyring', fields.Secret, 'next_key_base64', _('Next encryption key'), _('Valid beside the present key while keys are changed.'));
 	o.validate = fields.checkedBy(validate.keyBase64(LIMITS.key));
 
-	o = s.taboption('keys', fields.Secret, 'next_hmac_key_base64', _('Next HMAC key'), _('Valid beside the present HMAC key while keys are changed.'));
+	o = s.taboption('keyring', fields.Secret, 'next_hmac_key_base64', _('Next HMAC key'), _('Valid beside the present HMAC key while keys are changed.'));
 	o.validate = fields.checkedBy(validate.keyBase64(LIMITS.hmacKey));
 
-	o = s.taboption('keys', form.Button, '_finish', _('The client has the next keys'), _('Puts the next keys into the place of the present ones, which are refused as soon as this is applied.'));
+	o = s.taboption('keyring', form.Button, '_finish', _('The client has the next keys'), _('Puts the next keys into the place of the present ones, which are refused as soon as this is applied.'));
 	o.inputtitle = _('Finish rotation');
 	o.inputstyle = 'action';
 	o.depends(inRotation);
@@ -157,7 +157,7 @@ function addNext(s) {
 		put(this, section_id, 'next_key_base64', '');
 	};
 
-	o = s.taboption('keys', form.Button, '_discard', _('The next keys are not wanted'), _('The present keys stay, and the next ones are refused as soon as this is applied.'));
+	o = s.taboption('keyring', form.Button, '_discard', _('The next keys are not wanted'), _('The present keys stay, and the next ones are refused as soon as this is applied.'));
 	o.inputtitle = _('Discard next keys');
 	o.inputstyle = 'remove';
 	o.depends(inRotation);
@@ -168,7 +168,7 @@ function addNext(s) {
 }
 
 return baseclass.extend({
-	/* Adds the fields of the tab `keys` to the section of users. */
+	/* Adds the fields of the tab `keyring` to the section of users. */
 	addOptions(s) {
 		addPresent(s);
 		addNext(s);

@@ -107,7 +107,7 @@ function stage(values, keys) {
 }
 
 /* Makes the user; `say` tells why not. The dialog ends where a client is connected. */
-function create(page, map, say) {
+function create(page, map, say, checked) {
 	return map.parse().then(() => {
 		const values = map.data.get('json', 'user');
 		const problem = fault(values);
@@ -119,9 +119,13 @@ function create(page, map, say) {
 			if (!keys.ok)
 				return say(keys.error);
 
-			stage(values, keys);
-
-			return page.save(null, true).then(() => provisioning.open(values._name));
+			/* What stands in the page's own fields first: saved later, it would undo what is staged here. */
+			return page.save(null, true)
+				.then(() => stage(values, keys))
+				.then(() => uci.save())
+				.then(() => page.load())
+				.then(() => page.reset())
+				.then(() => provisioning.open(values._name, checked));
 		});
 	}).catch(error => say(error.message ?? String(error)));
 }
@@ -132,8 +136,8 @@ return baseclass.extend({
 		return new URLSearchParams(query).getAll('forward').slice(0, 8).filter(value => value != '' && validate.forward(value) === true);
 	},
 
-	/* Opens the dialog on a page whose map shows the users. */
-	open(page, forwards) {
+	/* Opens the dialog on a page whose map shows the users; `checked` as for the dialog that connects a client. */
+	open(page, forwards, checked) {
 		const map = makeForm(forwards);
 		const said = E('div');
 		const say = words => {
@@ -149,7 +153,7 @@ return baseclass.extend({
 				E('button', {
 					'type': 'button',
 					'class': 'btn cbi-button cbi-button-positive important',
-					'click': ui.createHandlerFn(this, () => create(page, map, say))
+					'click': ui.createHandlerFn(this, () => create(page, map, say, checked))
 				}, [ _('Create with new keys') ])
 			])
 		], 'cbi-modal'));

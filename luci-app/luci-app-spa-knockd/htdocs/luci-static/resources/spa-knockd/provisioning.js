@@ -117,25 +117,28 @@ function computer(client) {
 }
 
 /* Puts what was saved into force, and says what the daemon thinks of it. */
-function apply(place) {
-	return uci.apply().then(() => knock.check(), status => {
-		/* 5: there is nothing to apply any more. */
-		return (status == 5) ? knock.check() : { ok: false, error: _('The router did not take the changes over (ubus status %s).').format(status) };
+function apply(place, checked) {
+	return uci.apply().then(() => knock.check(), reason => {
+		const words = String(reason?.message ?? reason);
+
+		/* ubus says 5 where there is nothing to apply any more. */
+		return /(^|code )5\b/.test(words) ? knock.check() : { ok: false, error: words };
 	}).then(reply => {
 		ui.changes?.init?.();
+		checked?.(reply);
 		place.replaceChildren(reply.ok
 			? E('div', { 'class': 'alert-message success', 'role': 'status' }, [ _('In force: the client may knock as soon as it has its keys.') ])
 			: findings.render(reply));
 	});
 }
 
-function pending(place) {
+function pending(place, checked) {
 	return E('div', { 'class': 'alert-message notice', 'role': 'status' }, [
 		E('p', {}, [ _('Changes are saved, but not in force: until they are applied, the client is refused.') ]),
 		E('button', {
 			'type': 'button',
 			'class': 'btn cbi-button cbi-button-apply important',
-			'click': ui.createHandlerFn(this, () => apply(place))
+			'click': ui.createHandlerFn(this, () => apply(place, checked))
 		}, [ _('Apply now') ])
 	]);
 }
@@ -157,8 +160,8 @@ function keyChoice(client, update) {
 }
 
 return baseclass.extend({
-	/* Opens the dialog for a user. */
-	open(name) {
+	/* Opens the dialog for a user; `checked` is told what `check` says of changes that were applied here. */
+	open(name, checked) {
 		const client = Client(name);
 		const strip = E('div');
 		const content = E('div');
@@ -181,7 +184,7 @@ return baseclass.extend({
 
 		update();
 
-		ui.showModal(_('Connect a client as %s').format('%h'.format(name)), [
+		ui.showModal([ _('Connect a client as %s').format(name) ], [
 			strip,
 			field(_('Router'), 'spa-knockd-server', server,
 				_('The name or address by which the client reaches the router from outside. The one above is what your browser uses; from the internet it is the public address, or a dynamic DNS name.')),
@@ -195,7 +198,7 @@ return baseclass.extend({
 
 		return uci.changes().then(changes => {
 			if (changes?.[CONFIG]?.length)
-				strip.replaceChildren(pending(strip));
+				strip.replaceChildren(pending(strip, checked));
 		}).catch(error => console.warn(error));
 	}
 });

@@ -62,7 +62,7 @@ function addLimits(s) {
 
 	o = s.taboption('limits', fields.Value, 'expires', _('Ends'),
 		_('From when on this user is refused, in UTC: 2030-12-31, which means the beginning of that day, or 2030-12-31T18:00:00Z. Empty: never.'));
-	o.placeholder = '2030-12-31';
+	o.placeholder = _('never');
 	o.validate = fields.checkedBy(validate.expires);
 
 	o = s.taboption('limits', fields.Flag, 'require_source_address', _('Knock must name the address'),
@@ -79,7 +79,7 @@ function addLimits(s) {
 
 	o = s.taboption('limits', fields.Value, 'require_username', _('User name in the packet'),
 		_('Refuse knocks with another user name than this. The phone app sends a name that Android chose.'));
-	o.placeholder = 'alice';
+	o.placeholder = _('any');
 	o.validate = fields.checkedBy(validate.username);
 
 	o = s.taboption('limits', fields.Flag, 'match_destination', _('Only towards the address knocked at'),
@@ -124,7 +124,7 @@ function addForward(s) {
 
 	o = s.taboption('forward', fields.Value, 'snat', _('Translate the source'),
 		_('For a host whose gateway is another machine: masquerade, or the IPv4 address of the router that the host knows. Empty: the host sees the address of the client.'));
-	o.placeholder = 'masquerade';
+	o.placeholder = _('none');
 	o.validate = fields.checkedBy(validate.snat);
 }
 
@@ -141,17 +141,18 @@ function addAdvanced(s) {
 	o.validate = fields.checkedBy(validate.commandUser);
 
 	o = s.taboption('advanced', fields.Value, 'on_open', _('Run on opening'), _('The name of the command that runs after a knock has opened something.'));
-	o.placeholder = 'wol';
+	o.placeholder = _('none');
 
 	o = s.taboption('advanced', fields.Value, 'on_close', _('Run on closing'), _('The name of the command that runs when the last of what a knock opened is closed again.'));
-	o.placeholder = 'wol';
+	o.placeholder = _('none');
 }
 
 return baseclass.extend({
 	/* Adds every field of a user to a section; the grid shows four of them. */
 	addOptions(s) {
 		s.tab('general', _('General'));
-		s.tab('keys', _('Keys'));
+		/* Not 'keys': LuCI keeps tabs in an array, which has that already. */
+		s.tab('keyring', _('Keys'));
 		s.tab('limits', _('Limits'));
 		s.tab('forward', _('Forward'));
 		s.tab('advanced', _('Advanced'));

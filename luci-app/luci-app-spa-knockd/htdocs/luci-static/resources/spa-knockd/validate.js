@@ -127,7 +127,7 @@ function parseForward(value) {
 
 	const bytes = /^\[.*\]$/.test(host) ? address.parse6(host.slice(1, -1)) : address.parse4(host);
 
-	return (bytes != null) ? { outside, host, bytes, port: Number(number) } : null;
+	return (bytes != null) ? { outside, bytes, port: Number(number) } : null;
 }
 
 const forward = printable(value => {

@@ -1,7 +1,10 @@
 'use strict';
 'require view';
+'require dom';
 'require form';
 'require uci';
+'require tools.widgets as widgets';
+'require spa-knockd.agree as agree';
 'require spa-knockd.fields as fields';
 'require spa-knockd.findings as findings';
 'require spa-knockd.rpc as knock';
@@ -13,21 +16,39 @@
 
 const LIMITS = validate.LIMITS;
 
+/*
+ * The networks, with those that netifd does not know now: they are not lost when the page is saved. No subclass: the
+ * widget loads late, and LuCI's `super` cannot follow one there.
+ */
+function keepUnknown(option) {
+	option.renderWidget = function(section_id, option_index, cfgvalue) {
+		const node = widgets.NetworkSelect.prototype.renderWidget.call(this, section_id, option_index, cfgvalue);
+		const names = agree.list(cfgvalue);
+
+		if (names.some(name => !agree.list(dom.callClassMethod(node, 'getValue')).includes(name)))
+			dom.callClassMethod(node, 'setValue', names);
+
+		return node;
+	};
+}
+
 function addGeneral(s) {
 	let o;
 
 	o = s.taboption('general', fields.Flag, 'enabled', _('Enabled'), _('Whether the daemon runs. It needs one user with keys.'));
 
-	o = s.taboption('general', fields.Networks, 'network', _('Networks'), _('Where knocks come from. Neither a network nor a device: the network wan.'));
+	o = s.taboption('general', widgets.NetworkSelect, 'network', _('Networks'), _('Where knocks come from. Neither a network nor a device: the network wan.'));
 	o.multiple = true;
+	o.validate = fields.eachCheckedBy(validate.identifier);
+	keepUnknown(o);
 
 	o = s.taboption('general', fields.List, 'device', _('Devices'), _('Devices to watch besides, where no network stands for them.'));
 	o.placeholder = 'eth0';
 	o.validate = fields.checkedBy(validate.device);
 
-	o = s.taboption('general', fields.Zones, 'zone', _('Firewall zones'), _('The zones in which a knock opens. Empty: the zones of the networks.'));
+	o = s.taboption('general', widgets.ZoneSelect, 'zone', _('Firewall zones'), _('The zones in which a knock opens. Empty: the zones of the networks.'));
 	o.multiple = true;
-	o.nocreate = true;
+	o.validate = fields.eachCheckedBy(validate.identifier);
 
 	o = s.taboption('general', fields.Value, 'max_age', _('Greatest age of a knock'),
 		_('Seconds by which the clocks of client and router may differ, 1 to 100000. 0 is for routers that never know the time: then the times in the knocks of a user must only rise.'));
@@ -121,6 +142,6 @@ return view.extend({
 		addFirewall(s);
 		addLogging(s);
 
-		return map.render().then(node => E([], [ findings.render(check), node ]));
+		return map.render().then(node => E([], [ findings.render(check, !agree.isOn(uci.get(fields.CONFIG, 'main', 'enabled'), false)), node ]));
 	}
 });
