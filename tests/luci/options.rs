@@ -9,8 +9,8 @@ use super::scripts;
 /// The page of `config spa-knockd 'main'`; all other options are those of a user.
 const SETTINGS: &str = "view/spa-knockd/settings.js";
 
-/// Widgets with several values.
-const LISTS: [&str; 5] = ["List", "Several", "Networks", "Zones", "DynamicList"];
+/// Widgets with several values; LuCI's own have them where they are told to.
+const LISTS: [&str; 5] = ["List", "Several", "NetworkSelect", "ZoneSelect", "DynamicList"];
 
 /// Widgets that hide what they hold.
 const SECRETS: [&str; 1] = ["Secret"];
