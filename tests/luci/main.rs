@@ -1,4 +1,4 @@
-//! The LuCI pages: rights, menu, options, texts and pure functions; the pages' form is ESLint's matter (tests/lint.sh).
+//! The LuCI pages: rights, menu, options, texts and pure functions; their form is checked by tests/lint.sh.
 #![allow(
     clippy::expect_used,
     clippy::panic,
