@@ -73,7 +73,7 @@ fn the_page_sees_what_is_open_and_closes_it() {
 
     drop(daemon);
     let away = call(&lab, "status", &json!({}));
-    assert_eq!(away["ok"], false);
+    assert_eq!((&away["ok"], &away["away"]), (&json!(false), &json!(true)));
     assert!(away["error"].as_str().expect("words").contains("is spa-knockd running?"), "{away}");
 }
 

@@ -10,8 +10,11 @@ cargo clippy --quiet --test lab_offload -- -D warnings
 # The router's build carries no syslog.
 cargo clippy --quiet --no-default-features --lib --bins -- -D warnings
 
+# The pages, and the tests of their functions.
+(cd luci-app && npx --no-install eslint --max-warnings 0 .)
+
 # Every file whose first line names a shell, to the kernel or to shellcheck.
-find . \( -name 'target*' -o -name .git \) -prune -o -type f -print |
+find . \( -name 'target*' -o -name .git -o -name node_modules \) -prune -o -type f -print |
 	while read -r file; do
 		head -n 1 "$file" | tr -d '\0' | grep -Eq '^#!.*[/ ](ba|da)?sh( |$)|^# shellcheck shell=' && echo "$file"
 	done | xargs shellcheck

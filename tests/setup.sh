@@ -10,11 +10,18 @@ if ! command -v cargo >/dev/null; then
 fi
 
 wanted="gcc libc6-dev libpcap-dev libmnl-dev libnftnl-dev pkg-config"
+# Node may be there without being Debian's package; Debian's own is new enough.
+node=nodejs npm=npm eslint=
+command -v node >/dev/null && node=
+command -v npm >/dev/null && npm=
 for purpose; do
 	case $purpose in
 	build) ;;
-	lint) wanted="$wanted shellcheck" ;;
-	lab) wanted="$wanted nftables iptables iproute2 util-linux fwknop-client strace libfaketime busybox-static" ;;
+	lint)
+		wanted="$wanted shellcheck $node $npm"
+		eslint=1
+		;;
+	lab) wanted="$wanted $node nftables iptables iproute2 util-linux fwknop-client strace libfaketime busybox-static" ;;
 	# Emulator and kernels are unpacked by tests/machine/fetch.sh, not installed.
 	machine) wanted="$wanted binutils procps xz-utils" ;;
 	bench) wanted="$wanted fwknop-server iptables" ;;
@@ -25,8 +32,19 @@ for purpose; do
 	esac
 done
 
+# ESLint as luci-app/package-lock.json names it, below luci-app/, where no package of ours takes it from.
+see_to_eslint() {
+	[ "$eslint" ] || return 0
+	app="$(dirname "$0")/../luci-app"
+	lock=node_modules/.package-lock.json
+	[ -e "$app/$lock" ] && [ "$(find "$app/$lock" -newer "$app/package-lock.json")" ] && return 0
+	say "installing ESLint"
+	npm ci --prefix "$app" --no-audit --no-fund --loglevel=error >/dev/null
+}
+
 if ! command -v dpkg-query >/dev/null; then
 	say "not a Debian system: please see to $wanted yourself"
+	see_to_eslint
 	exit 0
 fi
 
@@ -35,7 +53,10 @@ for package in $wanted; do
 	state=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || echo absent)
 	[ "$state" = installed ] || missing="$missing $package"
 done
-[ "$missing" ] || exit 0
+if [ -z "$missing" ]; then
+	see_to_eslint
+	exit 0
+fi
 
 as_root=
 if [ "$(id -u)" -ne 0 ]; then
@@ -59,3 +80,4 @@ $as_root apt-get update -qq </dev/null
 # shellcheck disable=SC2086 # a list of packages
 $as_root env DEBIAN_FRONTEND=noninteractive \
 	apt-get install -y -qq --no-install-recommends $missing </dev/null >/dev/null
+see_to_eslint

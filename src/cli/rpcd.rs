@@ -26,7 +26,10 @@ use super::explanation::{Arrival, Explainer, Explanation, explain, explain_savef
 use super::{CONFIG, Failure, check, keygen, load_quietly, say, say_json};
 
 /// Bytes of a question: a capture of some hundred knocks in base64, as much as uhttpd lets through.
-const QUESTION_MAX: u64 = 128 * 1024;
+const QUESTION_MAX: u64 = 64 * 1024;
+
+/// Bytes of explanations in one answer: ubus has messages of at most 1 MiB, and its form of numbers is longer.
+const EXPLANATIONS_MAX: usize = 384 * 1024;
 
 /// Packets of a capture file that are explained.
 const FRAMES_MAX: usize = 256;
@@ -88,12 +91,12 @@ fn answer(method: &str, mut question: Question, arguments: &Arguments) -> Result
     match method {
         "status" | "events" => {
             question.end()?;
-            ask(&mut connect(arguments.socket.as_ref())?, &request(method, &[]))
+            ask_daemon(arguments, &request(method, &[]))
         }
         "grants" => {
             let skip = question.number("skip")?.unwrap_or(0);
             question.end()?;
-            ask(&mut connect(arguments.socket.as_ref())?, &request(method, &[("skip", skip.into())]))
+            ask_daemon(arguments, &request(method, &[("skip", skip.into())]))
         }
         "revoke" => revoke(question, arguments),
         "check" => {
@@ -122,7 +125,15 @@ fn revoke(mut question: Question, arguments: &Arguments) -> Result<Value, Failur
         fields.extend(question.switch(switch)?.then_some((switch, true.into())));
     }
     question.end()?;
-    ask(&mut connect(arguments.socket.as_ref())?, &request("revoke", &fields))
+    ask_daemon(arguments, &request("revoke", &fields))
+}
+
+/// What the daemon says; where none listens, that is no fault of the question, and `away` tells it from one.
+fn ask_daemon(arguments: &Arguments, request: &Value) -> Result<Value, Failure> {
+    match connect(arguments.socket.as_ref()) {
+        Ok(mut daemon) => ask(&mut daemon, request),
+        Err(error) => Ok(json!({ "ok": false, "error": error, "away": true })),
+    }
 }
 
 /// One payload as text, as `fwknop -B` saves it; what a copy adds at its ends is no part of it.
@@ -159,12 +170,19 @@ fn explain_capture(mut question: Question, config: &Path) -> Result<Value, Failu
     }
     let path = PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()));
     with_engine(config, |explainer| {
-        let mut explanations = Vec::new();
+        let (mut explanations, mut length) = (Vec::new(), 0_usize);
         let each = |explanation: &Explanation| {
             if explanations.len() >= FRAMES_MAX {
                 return Err(format!("the capture has more than {FRAMES_MAX} packets; save fewer"));
             }
-            explanations.push(value_of(explanation)?);
+            let value = value_of(explanation)?;
+            length = length.saturating_add(value.to_string().len());
+            if length > EXPLANATIONS_MAX {
+                return Err(
+                    "what is to be said of the capture is too long for one answer; save fewer packets".to_owned()
+                );
+            }
+            explanations.push(value);
             Ok(())
         };
         explain_savefile(&path, "the capture", explainer, each)?;

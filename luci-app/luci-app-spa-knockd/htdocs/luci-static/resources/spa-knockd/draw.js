@@ -1,0 +1,150 @@
+'use strict';
+'require baseclass';
+
+/*
+ * Parts of pages that are drawn again every two seconds without taking the focus or a selection from anybody: only
+ * what has changed is touched.
+ */
+
+/* Lines of text, as nodes. */
+function lines(texts) {
+	return texts.map(text => E('div', {}, [ text ]));
+}
+
+function replace(node, children) {
+	node.replaceChildren(...children);
+}
+
+return baseclass.extend({
+	/* Another text for an element that has nothing but text. */
+	text(node, text) {
+		if (node.textContent != text)
+			node.textContent = text;
+	},
+
+	/* Themes show buttons that are marked as hidden. */
+	show(node, isShown) {
+		node.style.display = isShown ? '' : 'none';
+	},
+
+	/* A link to another page of LuCI. */
+	link({ page, query, text }) {
+		return E('a', { 'class': 'btn cbi-button', 'href': L.url('admin/' + page) + (query ?? '') }, [ text ]);
+	},
+
+	/* What needs attention, as attention.compose() gives it; read out when it changes. */
+	strip() {
+		const node = E('div', { 'role': 'status', 'aria-live': 'polite' });
+		let drawn = null;
+
+		return {
+			node,
+			update: entries => {
+				const state = JSON.stringify(entries);
+
+				if (state == drawn)
+					return;
+
+				drawn = state;
+				replace(node, entries.map(entry => E('div', { 'class': 'alert-message ' + (entry.grave ? 'danger' : 'warning') }, [
+					E('p', {}, [ E('strong', {}, [ entry.grave ? _('Problem:') : _('Please note:') ]), ' ', entry.text ]),
+					entry.links.length ? E('p', {}, entry.links.flatMap(link => [ this.link(link), ' ' ])) : null
+				])));
+			}
+		};
+	},
+
+	/* A table of names and values, each of one or more lines. */
+	facts() {
+		const node = E('table', { 'class': 'table' });
+		const cells = new Map();
+
+		return {
+			node,
+			update: pairs => {
+				const names = pairs.map(([ name ]) => name);
+
+				for (const [ name, { row } ] of cells)
+					if (names.indexOf(name) == -1) {
+						row.remove();
+						cells.delete(name);
+					}
+
+				pairs.forEach(([ name, value ]) => {
+					const texts = [].concat(value ?? '').map(String), state = JSON.stringify(texts);
+					let cell = cells.get(name);
+
+					if (!cell) {
+						const field = E('td', { 'class': 'td left' });
+						const row = E('tr', { 'class': 'tr' }, [
+							E('th', { 'class': 'td left', 'scope': 'row', 'width': '33%' }, [ name ]),
+							field
+						]);
+
+						cells.set(name, cell = { row, field, state: null });
+						node.appendChild(row);
+					}
+
+					if (cell.state != state) {
+						cell.state = state;
+						replace(cell.field, texts.length == 1 ? texts : lines(texts));
+					}
+				});
+			}
+		};
+	},
+
+	/*
+	 * A table whose rows stay the same elements while their keys are listed. `titles` has a text for each column,
+	 * `make` gives a new row's cells, each an array of children, and `refresh` gets a row's cells when it is listed again.
+	 */
+	table({ titles, empty, key, make, refresh, label }) {
+		const head = E('tr', { 'class': 'tr table-titles' }, titles.map(title => E('th', { 'class': 'th', 'scope': 'col' }, [ title ])));
+		const none = E('tr', { 'class': 'tr placeholder' }, [ E('td', { 'class': 'td', 'colspan': String(titles.length) }, [ E('em', {}, [ empty ]) ]) ]);
+		const node = E('table', { 'class': 'table', 'aria-label': label }, [ head ]);
+		const rows = new Map();
+
+		return {
+			node,
+			update: items => {
+				const listed = new Set(items.map(key));
+
+				/* First, so that no row is moved for the sake of one that goes: moving takes the focus away. */
+				for (const [ name, row ] of rows)
+					if (!listed.has(name)) {
+						row.node.remove();
+						rows.delete(name);
+					}
+
+				none.remove();
+
+				let last = head;
+
+				items.forEach((item, place) => {
+					const name = key(item);
+					let row = rows.get(name);
+
+					if (!row) {
+						const cells = make(item).map((children, column) =>
+							E('td', { 'class': 'td left', 'data-title': titles[column] || null }, children));
+
+						rows.set(name, row = { cells, node: E('tr', { 'class': 'tr' }, cells) });
+					}
+					else {
+						refresh?.(row.cells, item);
+					}
+
+					row.node.className = 'tr cbi-rowstyle-%d'.format(place % 2 + 1);
+
+					if (last.nextSibling !== row.node)
+						last.after(row.node);
+
+					last = row.node;
+				});
+
+				if (!items.length)
+					head.after(none);
+			}
+		};
+	}
+});
