@@ -10,7 +10,7 @@ use super::scripts;
 const SETTINGS: &str = "view/spa-knockd/settings.js";
 
 /// Widgets with several values.
-const LISTS: [&str; 5] = ["List", "Several", "Networks", "Zones", "DynamicList"];
+const LISTS: [&str; 5] = ["List", "Several", "NetworkSelect", "ZoneSelect", "DynamicList"];
 
 /// Widgets that hide what they hold.
 const SECRETS: [&str; 1] = ["Secret"];
