@@ -303,7 +303,7 @@ fn section(head: &str, values: &Map<String, Value>) -> String {
     for (name, value) in values {
         match value {
             Value::Array(values) => {
-                text.extend(values.iter().map(|value| format!("\tlist {name} {}\n", quoted(value))))
+                text.extend(values.iter().map(|value| format!("\tlist {name} {}\n", quoted(value))));
             }
             value => text.push_str(&format!("\toption {name} {}\n", quoted(value))),
         }

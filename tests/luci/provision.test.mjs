@@ -65,6 +65,8 @@ test('what must be set by hand in the app is said', () => {
 	assert.match(notes({}), /tcp\/22,udp\/53/);
 	assert.match(notes({}), /router\.example\.net/);
 	assert.doesNotMatch(notes({}), /HMAC|port to|protocol|legacy/);
+	assert.match(notes({}), /Resolve IP/);
+	assert.match(notes({ require_source_address: 'off' }), /Source IP/);
 	assert.match(notes({ hmac_digest: 'sha512' }), /SHA512 by hand/);
 	assert.doesNotMatch(notes({ hmac_digest: 'sha512', hmac_key_base64: '' }), /SHA512/);
 	assert.match(notes({ encryption_mode: 'legacy', hmac_key_base64: '' }), /legacy/);

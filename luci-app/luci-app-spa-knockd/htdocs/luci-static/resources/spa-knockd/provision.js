@@ -118,6 +118,10 @@ function phoneNotes(stanza, server, hasHmac) {
 	if (server?.name && !server.name.includes('.'))
 		notes.push(_('The app takes only a server name that has a dot in it.'));
 
+	notes.push(isOn(stanza.require_source_address, true)
+		? _('In the app, choose Resolve IP as the source: the knock must name the address.')
+		: _('In the app, choose Source IP as the source, unless the knock is to open for another address.'));
+
 	if (transport == 'http' && port != 80)
 		notes.push(_('The app knocks over HTTP at port 80 only, which is not among the ports of the settings.'));
 
