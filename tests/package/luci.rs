@@ -44,8 +44,12 @@ fn the_page_is_where_luci_looks() {
     assert_eq!(files, "2\n");
 
     let control = member(&package, "control.tar.gz", "./control");
-    for line in ["Package: luci-app-spa-knockd", "Architecture: all", "Depends: luci-base, spa-knockd", "Section: luci"]
-    {
+    for line in [
+        "Package: luci-app-spa-knockd",
+        "Architecture: all",
+        "Depends: luci-base, luci-lib-uqr, spa-knockd",
+        "Section: luci",
+    ] {
         assert!(control.lines().any(|found| found == line), "{line} is not in {control}");
     }
     assert!(member(&package, "control.tar.gz", "./postinst-pkg").contains("/etc/init.d/rpcd reload"));

@@ -99,6 +99,10 @@ function addFirewall(s) {
 	o.placeholder = 'tcp/22';
 	o.validate = fields.checkedBy(validate.port);
 	o.depends('firewall', 'standalone');
+
+	o = s.taboption('firewall', fields.Flag, 'jail', _('In a jail'),
+		_('Where OpenWrt has its jail, the daemon sees only its own files. It is never used with commands, looked-up names or a listener below port 1024.'));
+	o.default = '1';
 }
 
 function addLogging(s) {
