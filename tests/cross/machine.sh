@@ -30,19 +30,23 @@ other=$("$prefix/usr/bin/qemu-$QEMU_USER-static" "$program" keygen | sed -n 's/^
 			option key_base64 '$key'
 			option hmac_key_base64 '$hmac'
 			list open 'tcp/22'
+			list forward 'tcp/2222=203.0.113.1:8022'
 			option timeout '4'
 			option require_source_address '0'
 	END
 )
 knock() {
-	fwknop --no-rc-file --no-save-args -T -B "$root/knocks/$1" -D 203.0.113.1 -A tcp/22 \
-		--key-base64-rijndael "$key" --use-hmac --key-base64-hmac "$2" "${@:3}" >/dev/null
+	fwknop --no-rc-file --no-save-args -T -B "$root/knocks/$1" -D 203.0.113.1 -A "tcp/$2" \
+		--key-base64-rijndael "$key" --use-hmac --key-base64-hmac "$hmac" "${@:3}" >/dev/null
 }
 time=$(date +%s)
-knock wrong "$other" -a 203.0.113.2
-knock v4 "$hmac" -a 203.0.113.2
-# Grants to whom it comes from.
-knock v6 "$hmac" -s
+knock v4 22 -a 203.0.113.2
+# For whom it comes from.
+knock v6 22 -s
+knock forward 2222 -a 203.0.113.2
+# In 2040.
+knock later 22 -a 203.0.113.2 --time-offset-plus 4870d
+hmac=$other knock wrong 22 -a 203.0.113.2
 
 busybox=$prefix/bin/busybox
 [[ -e $busybox ]] || busybox=$(command -v busybox)

@@ -69,7 +69,7 @@ static void text(uint16_t type, const char *words)
 }
 
 /* Sends the request and hands each part of the answer to `take`, to the end of a dump or to the acknowledgement. */
-static void ask(const char *what, int protocol, void (*take)(const struct nlmsghdr *, void *), void *context)
+static void converse(const char *what, int protocol, void (*take)(const struct nlmsghdr *, void *), void *context)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 	if (fd < 0 || send(fd, &request, request.header.nlmsg_len, 0) < 0)
@@ -115,7 +115,7 @@ void make_wire(const char *here, const char *there, int namespace)
 	close_attribute(peer);
 	close_attribute(data);
 	close_attribute(kind);
-	ask("making a veth pair", NETLINK_ROUTE, ignore, NULL);
+	converse("making a veth pair", NETLINK_ROUTE, ignore, NULL);
 }
 
 static void add_address(unsigned device, int family, const char *words, unsigned char prefix)
@@ -130,7 +130,7 @@ static void add_address(unsigned device, int family, const char *words, unsigned
 	begin(RTM_NEWADDR, NLM_F_CREATE | NLM_F_ACK, &message, sizeof message);
 	attribute(IFA_LOCAL, address, length);
 	attribute(IFA_ADDRESS, address, length);
-	ask(words, NETLINK_ROUTE, ignore, NULL);
+	converse(words, NETLINK_ROUTE, ignore, NULL);
 }
 
 void switch_on(const char *device, const char *v4, const char *v6)
@@ -144,7 +144,7 @@ void switch_on(const char *device, const char *v4, const char *v6)
 		add_address(number, AF_INET6, v6, 64);
 	struct ifinfomsg link = { .ifi_index = (int)number, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
 	begin(RTM_NEWLINK, NLM_F_ACK, &link, sizeof link);
-	ask(device, NETLINK_ROUTE, ignore, NULL);
+	converse(device, NETLINK_ROUTE, ignore, NULL);
 }
 
 /* The attribute of this type among `length` bytes of attributes. */
@@ -204,14 +204,14 @@ static void collect(const struct nlmsghdr *part, void *context)
 	}
 }
 
-unsigned elements(const char *table, const char *set, struct element *found)
+unsigned elements(const char *set, struct element *found)
 {
 	struct nfgenmsg head = { .nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0 };
 	struct collected collected = { .last = found };
 	memset(found, 0, sizeof *found);
 	begin(NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, NLM_F_DUMP, &head, sizeof head);
-	text(NFTA_SET_ELEM_LIST_TABLE, table);
+	text(NFTA_SET_ELEM_LIST_TABLE, "spa_knockd");
 	text(NFTA_SET_ELEM_LIST_SET, set);
-	ask(set, NETLINK_NETFILTER, collect, &collected);
+	converse(set, NETLINK_NETFILTER, collect, &collected);
 	return collected.count;
 }
