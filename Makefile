@@ -1,6 +1,6 @@
 # What a developer types; each target installs what it needs.
 
-.PHONY: help demo test test-offload bench bench-flood bench-idle bench-soak lint
+.PHONY: help demo cross test test-offload test-cross bench bench-flood bench-idle bench-soak lint
 
 help: ## Say what can be typed
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
@@ -10,6 +10,10 @@ demo: ## Knock at a port and watch it open and close, in network namespaces
 	@cargo build --quiet --bins --example demo
 	@tests/as-root.sh target/debug/examples/demo
 
+cross: ## Build the binaries and packages for routers
+	@tests/setup.sh cross
+	@cross/build && cross/ipk
+
 test: lint ## Check the form of everything and run every test
 	@tests/setup.sh lab
 	@tests/run.sh
@@ -17,6 +21,11 @@ test: lint ## Check the form of everything and run every test
 test-offload: ## Boot two kernels and test what becomes of offloaded flows
 	@tests/setup.sh lab machine
 	@tests/machine/run.sh
+
+test-cross: ## Look at the routers' binaries, and run them on emulated CPUs and machines
+	@tests/setup.sh cross
+	@cross/build
+	@tests/cross/run.sh
 
 bench: ## Measure speed and size beside fwknopd
 	@tests/setup.sh lab bench

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that building, lint, lab, machine or bench need, where they are missing.
+# Installs the Debian packages that building, lint, lab, machine, cross or bench need, where they are missing.
 set -eu
 
 say() { echo "setup: $*" >&2; }
@@ -17,6 +17,8 @@ for purpose; do
 	lab) wanted="$wanted nftables iptables iproute2 util-linux fwknop-client strace libfaketime" ;;
 	# Emulator and kernels are unpacked by tests/machine/fetch.sh, not installed.
 	machine) wanted="$wanted binutils procps xz-utils" ;;
+	# Compiler, linker and libpcap are unpacked by cross/toolchain and cross/libpcap, not installed.
+	cross) wanted="$wanted binutils bison flex m4 make python3-venv xz-utils" ;;
 	bench) wanted="$wanted fwknop-server iptables" ;;
 	*)
 		say "unknown purpose $purpose"

@@ -11,6 +11,11 @@ mod transport;
 
 use std::net::IpAddr;
 
+/// musl's `timeval` has 16 bytes on 32-bit machines, too, and libpcap writes it into each packet's header: a `libc` crate that
+/// was not told so (see `cross/env`) would have every length read from the wrong place, without an error.
+#[cfg(all(target_env = "musl", target_pointer_width = "32"))]
+const _: () = assert!(size_of::<pcap::PacketHeader>() == 24, "RUSTFLAGS lacks --cfg=libc_unstable_musl_v1_2");
+
 /// The transports that can carry a knock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
