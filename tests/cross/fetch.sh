@@ -32,4 +32,4 @@ packaged() (
 )
 packaged arm_cortex-a7 armhf armmp
 packaged mipsel_24kc mipsel 4kc-malta
-[ -e "$foreign/mips_24kc/kernel" ] || nice -n 10 tests/cross/kernel.sh "$foreign/mips_24kc"
+[ -e "$foreign/mips_24kc/kernel" ] || nice -n 5 tests/cross/kernel.sh "$foreign/mips_24kc"
