@@ -1,23 +1,27 @@
 #!/usr/bin/env bash
-# Boots a foreign machine whose first process tests the daemon there: machine.sh ARCHITECTURE SPA-KNOCKD INIT
+# Boots a foreign machine whose first process tests the daemon there: machine.sh ARCHITECTURE SPA-KNOCKD
 set -euo pipefail
-arch=$1 program=$(realpath "$2") init=$(realpath "$3")
+arch=$1 program=$(realpath "$2")
 cd "$(dirname "$0")/../.."
 
 prefix=$PWD/target/foreign/prefix
 machine=$PWD/target/foreign/$arch
+qemu=$prefix/usr/bin/$(awk -v arch="$arch" '$1 == arch { print $6 }' cross/targets)-static
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
 mkdir -p "$root"/{usr/sbin,etc/config,knocks}
-cp "$init" "$root/init"
+(
+	eval "$(cross/env "$arch")"
+	cross/cc -static -Os -Wall -Wextra -Werror tests/cross/init/*.c -o "$root/init"
+)
 cp "$program" "$root/usr/sbin/"
 [[ -d $machine/modules ]] && cp -r "$machine/modules" "$root/"
 
 # Keys that the foreign program made, and knocks that fwknop's client makes with them, just before the machine's clock starts.
-keys=$("$prefix/usr/bin/qemu-$QEMU_USER-static" "$program" keygen)
+keys=$("$qemu" "$program" keygen)
 key=$(sed -n 's/^KEY_BASE64: //p' <<<"$keys") hmac=$(sed -n 's/^HMAC_KEY_BASE64: //p' <<<"$keys")
-other=$("$prefix/usr/bin/qemu-$QEMU_USER-static" "$program" keygen | sed -n 's/^HMAC_KEY_BASE64: //p')
+other=$("$qemu" "$program" keygen | sed -n 's/^HMAC_KEY_BASE64: //p')
 (
 	umask 077
 	cat >"$root/etc/config/spa-knockd" <<-END
@@ -56,7 +60,7 @@ console=ttyS0
 case $arch in
 mips_24kc) emulator=(qemu-system-mips -M malta -cpu 24Kc) ;;
 mipsel_24kc) emulator=(qemu-system-mipsel -M malta -cpu 24Kc) ;;
-arm_cortex-a7) emulator=(qemu-system-arm -M virt,highmem=off -cpu cortex-a7) console=ttyAMA0 ;;
+arm_cortex-a7) emulator=(qemu-system-arm -M 'virt,highmem=off' -cpu cortex-a7) console=ttyAMA0 ;;
 esac
 tests/machine/emulate.sh "$prefix" "${emulator[@]}" -m 256 -nic none -vga none -kernel "$machine/kernel" -initrd "$work/initramfs" \
 	-append "console=$console panic=-1 quiet knock_time=$time" | tee "$work/console"

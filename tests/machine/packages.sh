@@ -22,19 +22,20 @@ unpack() (
 	prefix=$1
 	shift
 	mkdir -p "$prefix/debs"
-	cd "$prefix/debs"
+	cd "$prefix/debs" || exit
 	apt-get -o APT::Sandbox::User=root download -qq "$@"
 	for deb in *.deb; do
 		dpkg-deb --extract "$deb" ..
 		rm "$deb"
 	done
-	cd .. && rmdir debs
+	rmdir ../debs
 )
 
 # From here on apt asks for packages of another architecture, in a state of its own: foreign ARCHITECTURE DIRECTORY
 foreign() {
 	mkdir -p "$2/lists/partial" "$2/cache/archives/partial"
 	: >"$2/status"
+	# shellcheck disable=SC2016 # apt expands it
 	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
 	cat >"$2/debian.sources" <<-END
 		Types: deb
