@@ -40,8 +40,11 @@ other=$("$qemu" "$program" keygen | sed -n 's/^HMAC_KEY_BASE64: //p')
 	END
 )
 knock() {
-	fwknop --no-rc-file --no-save-args -T -B "$root/knocks/$1" -D 203.0.113.1 -A "tcp/$2" \
-		--key-base64-rijndael "$key" --use-hmac --key-base64-hmac "$hmac" "${@:3}" >/dev/null
+	# The client does not believe its own packets of 2040, but makes them.
+	fwknop --no-rc-file --no-save-args -T -B "$work/packet" -D 203.0.113.1 -A "tcp/$2" \
+		--key-base64-rijndael "$key" --use-hmac --key-base64-hmac "$hmac" "${@:3}" >/dev/null 2>"$work/said" || [[ $1 == later ]]
+	tr -d '\n' <"$work/packet" >"$root/knocks/$1"
+	rm "$work/packet"
 }
 time=$(date +%s)
 knock v4 22 -a 203.0.113.2
