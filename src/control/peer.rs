@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags};
+use nix::poll::{PollFd, PollFlags};
 
 use super::reply::{self, News};
 use super::request::Request;
@@ -45,8 +45,8 @@ impl Peer {
 
     /// What to wait for: room for the reply, or else the next request.
     pub(super) fn poll_fd(&self) -> PollFd<'_> {
-        let flags = if self.output.is_empty() { PollFlags::IN } else { PollFlags::OUT };
-        PollFd::from_borrowed_fd(self.stream.as_fd(), flags)
+        let flags = if self.output.is_empty() { PollFlags::POLLIN } else { PollFlags::POLLOUT };
+        PollFd::new(self.stream.as_fd(), flags)
     }
 
     /// When there is something to do even if the client does nothing.

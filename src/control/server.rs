@@ -8,8 +8,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use rustix::event::{PollFd, PollFlags};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
@@ -76,7 +76,7 @@ impl Control {
 
     /// What to wait for.
     pub fn poll_fds(&self) -> impl Iterator<Item = PollFd<'_>> {
-        let door = PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN);
+        let door = PollFd::new(self.listener.as_fd(), PollFlags::POLLIN);
         self.deaf_until.is_none().then_some(door).into_iter().chain(self.peers.iter().map(Peer::poll_fd))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 
 use crate::engine::Clock;
 
@@ -13,11 +13,30 @@ pub fn wall() -> Clock {
     Clock { unix, given: false }
 }
 
-/// The time since boot, suspend included (`CLOCK_BOOTTIME`): no NTP step shortens or lengthens a grant.
+/// The time since boot, suspend included (`CLOCK_BOOTTIME`): no NTP step shortens or lengthens a grant. Zero on kernels
+/// before 2.6.39, which have no such clock.
 #[must_use]
 pub fn since_boot() -> Duration {
-    let now = clock_gettime(ClockId::Boottime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    let nanoseconds = u32::try_from(now.tv_nsec).unwrap_or(0);
-    Duration::new(seconds, nanoseconds)
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::sleep;
+
+    use super::*;
+
+    #[test]
+    fn fractions_of_a_second_pass_too() {
+        let start = since_boot();
+        let moments: Vec<Duration> = (0..20)
+            .map(|_| {
+                sleep(Duration::from_millis(5));
+                since_boot()
+            })
+            .collect();
+        assert!(moments.is_sorted() && moments.first().is_some_and(|first| *first >= start + Duration::from_millis(5)));
+        let fractions: std::collections::BTreeSet<u32> = moments.iter().map(Duration::subsec_millis).collect();
+        assert!(fractions.len() > 10, "{moments:?}");
+    }
 }

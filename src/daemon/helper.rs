@@ -9,7 +9,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -20,6 +21,7 @@ use super::clock::since_boot;
 use super::logger;
 use super::privileges::{is_root, renounce};
 use super::resolver::Lookups;
+use super::wait::is_ready;
 use crate::limits::{CLOSINGS_MAX, CLOSINGS_RUNNING_MAX, COMMAND_TIME, HELPER_MESSAGE_MAX, LOOKUP_TIME, RUNNING_MAX};
 
 /// The hidden argument that makes the program a helper.
@@ -43,7 +45,7 @@ pub(super) const VARIABLES: [&str; 10] = [
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How often running commands are looked after; without any, the helper sleeps.
-const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const TICK: Duration = Duration::from_millis(100);
 
 /// How long is slept where the kernel has no memory to wait with.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -127,15 +129,15 @@ pub fn serve() -> Result<(), String> {
     let mut lookups = Lookups::new(Duration::from_secs(LOOKUP_TIME));
     loop {
         let watched = std::iter::once(socket).chain(lookups.fds());
-        let mut fds: Vec<_> = watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let mut fds: Vec<_> = watched.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let is_idle = running.jobs.is_empty() && lookups.is_empty();
-        match poll(&mut fds, (!is_idle).then_some(&TICK)) {
-            Ok(_) | Err(Errno::INTR) => {}
+        match ppoll(&mut fds, (!is_idle).then_some(TimeSpec::from(TICK)), None) {
+            Ok(_) | Err(nix::Error::EINTR) => {}
             // For want of memory; what is ready then still is after a short sleep.
-            Err(Errno::NOMEM | Errno::AGAIN) => std::thread::sleep(PAUSE),
+            Err(nix::Error::ENOMEM | nix::Error::EAGAIN) => std::thread::sleep(PAUSE),
             Err(error) => return Err(format!("poll: {error}")),
         }
-        let is_told = fds.first().is_some_and(|socket| !socket.revents().is_empty());
+        let is_told = fds.first().is_some_and(is_ready);
         running.tend(since_boot());
         while running.has_room(true)
             && let Some(order) = waiting.pop_front()

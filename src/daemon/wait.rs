@@ -3,8 +3,9 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 
 use super::clock::since_boot;
 
@@ -49,12 +50,12 @@ pub(super) struct Woken(Vec<Part>);
 impl<'a> Wait<'a> {
     /// Wakes when one of these is readable, or reports an error.
     pub(super) fn readable(&mut self, part: Part, fds: impl IntoIterator<Item = BorrowedFd<'a>>) {
-        self.any(part, fds.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        self.any(part, fds.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
     }
 
     /// Wakes only when one of these hangs up, or reports an error.
     pub(super) fn hung_up(&mut self, part: Part, fds: impl IntoIterator<Item = BorrowedFd<'a>>) {
-        self.any(part, fds.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::empty())));
+        self.any(part, fds.into_iter().map(|fd| PollFd::new(fd, PollFlags::empty())));
     }
 
     /// Wakes when one of these is as it is waited for, or reports an error.
@@ -74,16 +75,20 @@ impl<'a> Wait<'a> {
     /// One line, where the kernel cannot wait.
     pub(super) fn sleep(mut self) -> Result<Woken, String> {
         let left = self.due.map(|due| due.saturating_sub(since_boot()));
-        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut self.fds, timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
+        match ppoll(&mut self.fds, left.map(TimeSpec::from), None) {
+            Ok(_) | Err(Errno::EINTR) => {}
             // Whatever is ready then still is at the next turn.
-            Err(Errno::NOMEM | Errno::AGAIN) => std::thread::sleep(SHORT_OF_MEMORY),
+            Err(Errno::ENOMEM | Errno::EAGAIN) => std::thread::sleep(SHORT_OF_MEMORY),
             Err(error) => return Err(format!("poll: {error}")),
         }
-        let woke = self.fds.iter().zip(self.parts).filter(|(fd, _)| !fd.revents().is_empty());
+        let woke = self.fds.iter().zip(self.parts).filter(|(fd, _)| is_ready(fd));
         Ok(Woken(woke.map(|(_, part)| part).collect()))
     }
+}
+
+/// Whether the descriptor is as it was waited for, or has an error; also in ways that we have no name for.
+pub(super) fn is_ready(fd: &PollFd<'_>) -> bool {
+    fd.revents().is_none_or(|how| !how.is_empty())
 }
 
 impl Woken {

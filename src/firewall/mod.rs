@@ -257,8 +257,7 @@ impl Firewall {
 /// The time that it is by now, on `CLOCK_BOOTTIME`, where `then` was when our caller looked: the kernel may take a
 /// fifth of a second to make a table, and what is put back after that must not outlive its time by as much.
 fn by_now(then: Duration) -> Duration {
-    let clock = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::try_from(clock).unwrap_or_default().max(then)
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map_or(then, |clock| Duration::from(clock).max(then))
 }
 
 fn table_of(mode: FirewallMode) -> &'static str {

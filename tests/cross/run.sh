@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Runs the tests on foreign CPUs and the daemon in foreign machines: run.sh [ARCHITECTURE…], all when none is named.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+mapfile -t all < <(grep -v '^#' cross/targets | cut -d ' ' -f 1 | grep -v x86_64)
+(($#)) || set -- "${all[@]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+passed=0 failed=0
+begun=$SECONDS
+
+# Says how a part ended, and how long it took.
+part() {
+	local name=$1 start=$SECONDS how=PASS
+	shift
+	"$@" 2>&1 | tee "$log" || how=FAIL
+	echo "$how $name ($((SECONDS - start)) s)"
+	[[ $how == PASS ]]
+}
+
+# Each test program is run, or named with the reason why not.
+programs() { (cd tests && printf '%s\n' *.rs */main.rs) | sed 's/\.rs$//; s|/main$||'; }
+named() { grep -Ev '^(#|skip |lib |$)' tests/cross/tests | cut -d ' ' -f 1; }
+if ! diff <(programs | sort) <(named | sort) >&2; then
+	echo "tests/cross/tests does not name every test program, or names one that is gone" >&2
+	exit 1
+fi
+sed -nE 's/^skip ([^ ]+) +(.*)/not run: \1: \2/p; s/^([^ #]+) +not +(.*)/not run: \1: \2/p' tests/cross/tests
+
+tests/cross/fetch.sh
+for arch; do
+	part "tests on $arch" tests/cross/user.sh "$arch" || true
+	read -r p _ f _ < <(tail -n 1 "$log" | grep ' passed, ') || { p=0 f=1; }
+	passed=$((passed + p)) failed=$((failed + f))
+	if [[ -e target/foreign/$arch/kernel ]]; then
+		cross/build "$arch"
+		if part "machine $arch" tests/cross/machine.sh "$arch" "target/cross/bin/$arch/spa-knockd"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+	fi
+done
+echo "this took $((SECONDS - begun)) s"
+echo "$passed passed, $failed failed"
+((failed == 0 && passed > 0))
