@@ -25,7 +25,7 @@ fn the_jail_is_there_where_ujail_is() {
     assert!(instance.ends_with(JAIL), "{instance}");
     for directory in ["etc/spa-knockd/state", "var/run/spa-knockd"] {
         let found = router.at(directory).metadata().expect("a directory");
-        assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (627, 627, 0o700), "{directory}");
+        assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (62201, 62201, 0o700), "{directory}");
     }
     router.init("stop");
     router.write("lib/libpreload-seccomp.so", "");
@@ -84,9 +84,9 @@ fn what_root_left_in_its_directories_is_handed_over_and_nothing_behind_a_link() 
     router.good("ln -s /etc/shadow /var/run/spa-knockd/journal && : >/etc/shadow");
     router.init("start");
     for file in router.good("ls /etc/spa-knockd/state").lines() {
-        assert_eq!(router.at("etc/spa-knockd/state").join(file).metadata().expect("a file").uid(), 627, "{file}");
+        assert_eq!(router.at("etc/spa-knockd/state").join(file).metadata().expect("a file").uid(), 62201, "{file}");
     }
-    assert_eq!(router.at("var/run/spa-knockd/control.sock").metadata().expect("a socket").uid(), 627);
+    assert_eq!(router.at("var/run/spa-knockd/control.sock").metadata().expect("a socket").uid(), 62201);
     assert_eq!(router.at("etc/shadow").metadata().expect("a file").uid(), 0);
 }
 

@@ -29,7 +29,7 @@ exec chroot "$root" /bin/busybox ash -c 'while :; do sleep 3600 & wait; done'
 
 /// The users of a router.
 pub(crate) const PASSWD: &str = "root:x:0:0:root:/root:/bin/ash\nnobody:*:65534:65534:nobody:/var:/bin/false\n\
-                                 spa-knockd:x:627:627::/var/run:/bin/false\n";
+                                 spa-knockd:x:62201:62201::/var/run:/bin/false\n";
 
 /// Counts the routers of this process.
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -72,7 +72,7 @@ impl Router {
         let pid = this.keeper.id();
         this.inside = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("its child").trim().into();
         this.write("etc/passwd", PASSWD);
-        this.write("etc/group", "root:x:0:\nspa-knockd:x:627:\n");
+        this.write("etc/group", "root:x:0:\nspa-knockd:x:62201:\n");
         this.write("etc/config/network", "config interface 'lan'\n\nconfig interface 'wan'\n");
         this.write("etc/config/firewall", &format!("{}{}", zone("lan", "lan"), zone("wan", "wan wan6")));
         this.configure(config);

@@ -76,7 +76,7 @@ fn what_the_daemon_refuses_is_not_what_a_crash_would_start_it_with() {
     let daemon = router.serving();
     let resolved = router.read("var/etc/spa-knockd/config");
     // The check knows nothing of the daemon's user, who may not read this.
-    router.write("etc/passwd", &PASSWD.replace("627", "628"));
+    router.write("etc/passwd", &PASSWD.replace("62201", "62202"));
     router.configure(&config("\tlist network 'wan'\n\tlist port '4433'\n"));
     router.refused("reload");
     assert_eq!((router.serving(), router.read("var/etc/spa-knockd/config")), (daemon, resolved));

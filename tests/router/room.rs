@@ -57,6 +57,7 @@ fn a_full_memory_leaves_the_daemon_with_what_it_has() {
     assert_eq!((router.serving(), router.read("var/etc/spa-knockd/config")), (daemon, resolved));
     assert!(router.status().1.contains("/var/etc/spa-knockd cannot be written; is /var full?"));
     router.init("stop");
+    router.wait("the daemon's end", || !router.running());
     router.good("rm -r /var/etc/spa-knockd && cat /dev/urandom >/var/etc/more 2>/dev/null || true");
     router.refused("start");
     assert_eq!(router.status().0, 3);

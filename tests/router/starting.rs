@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-use super::machine::Router;
+use super::machine::{PASSWD, Router};
 use super::{OF_WAN, config, simple};
 
 #[test]
@@ -26,12 +26,13 @@ fn a_good_configuration_starts_the_daemon_on_the_device_of_its_network() {
 #[test]
 fn the_resolved_configuration_is_roots_and_its_groups() {
     let router = Router::new(&simple());
+    router.write("etc/passwd", &PASSWD.replace("62201", "62202"));
     router.init("start");
     let of = |path: &str| {
         let found = router.at(path).metadata().expect("a file");
         (found.uid(), found.gid(), found.permissions().mode() & 0o777)
     };
-    assert_eq!(of("var/etc/spa-knockd/config"), (0, 627, 0o640));
+    assert_eq!(of("var/etc/spa-knockd/config"), (0, 62_202, 0o640));
     assert_eq!(of("var/etc/spa-knockd"), (0, 0, 0o755));
     assert_eq!(of("var/etc"), (0, 0, 0o755));
     // Where there is no such user, the daemon goes on as the number that it then has.

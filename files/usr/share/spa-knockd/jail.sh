@@ -29,7 +29,8 @@ spa_fits_jail() {
 # written anew. Fails where there is no user, or no room.
 spa_hand_over() {
 	local directory file
-	grep -qs '^spa-knockd:' /etc/passwd && [ "$(spa_group)" != "$SPA_FALLBACK_ID" ] || return 1
+	# Of root's number or group, it would be none.
+	awk -F : '$1 == "spa-knockd" { found = $3 != 0 && $4 != 0; exit } END { exit !found }' /etc/passwd || return 1
 	mkdir -p /etc/spa-knockd || return 1
 	for directory in /etc/spa-knockd/state /var/run/spa-knockd; do
 		[ -d "$directory" ] || mkdir -m 0700 "$directory" || return 1
