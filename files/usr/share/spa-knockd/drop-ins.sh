@@ -160,24 +160,45 @@ spa_place_drop_ins() {
 	return 0
 }
 
-# Takes the drop-ins away, and then the sets, which no rule names any more: fw4 leaves them at a reload.
+# Our sets and maps in fw4's table, those of other versions too: lines "set NAME" or "map NAME".
+spa_list_sets() {
+	nft -t list table inet fw4 2>/dev/null |
+		sed -nE 's/^[[:space:]]*(set|map) (spa_[a-z]+[46]_v[0-9]+) \{.*/\1 \2/p'
+}
+
+# Shuts what knocks opened, then takes the drop-ins away, and then the sets, which no rule names any more: fw4 leaves
+# them at a reload. Fails where anything is left. The daemon must have ended, for it would open again what it knows of.
 spa_withdraw_drop_ins() {
-	local kind name
+	local kind name sets said failed=
 	spa_mend_drop_ins
-	[ -n "$(spa_present_drop_ins)" ] || return 0
-	if ! spa_exchange_drop_ins '' >/dev/null 2>&1; then
-		spa_note err "the rules cannot be removed from $SPA_DROP_INS; is the flash read-only?"
-		spa_restore_drop_ins
+	# First, for it needs neither the flash nor rules that fw4 can read.
+	sets=$(spa_list_sets)
+	if [ -n "$sets" ] && ! said=$(echo "$sets" | sed -E 's/^(set|map) /flush \1 inet fw4 /' | nft -f - 2>&1); then
+		spa_note err "what knocks opened may still be open, for the sets in table inet fw4 cannot be emptied:"
+		spa_note_lines err "$said"
+		failed=1
+	fi
+	if [ -n "$(spa_present_drop_ins)" ]; then
+		if ! spa_exchange_drop_ins '' >/dev/null 2>&1; then
+			spa_restore_drop_ins 2>/dev/null
+			spa_note err "the rules cannot be removed from $SPA_DROP_INS; is the flash read-only?"
+			return 1
+		fi
+		sync
+		spa_tidy_drop_ins
+	elif [ -z "$sets" ]; then
+		return 0
+	fi
+	fw4 -q reload
+	spa_list_sets | while read -r kind name; do
+		nft delete "$kind" inet fw4 "$name" 2>/dev/null
+	done
+	if [ -n "$(spa_list_sets)" ]; then
+		spa_note err "our rules and sets stay in table inet fw4, for the firewall cannot be loaded anew; \`fw4 check\` says why"
+		[ -n "$failed" ] || spa_note notice "the sets are empty, so nothing is open by them; a restart of the firewall removes them"
 		return 1
 	fi
-	spa_tidy_drop_ins
-	fw4 -q reload
-	nft -t list table inet fw4 2>/dev/null |
-		sed -nE 's/^[[:space:]]*(set|map) (spa_[a-z]+[46]_v[0-9]+) \{.*/\1 \2/p' |
-		while read -r kind name; do
-			nft delete "$kind" inet fw4 "$name" 2>/dev/null
-		done
-	return 0
+	[ -z "$failed" ]
 }
 
 # Whether the table of standalone mode is there.
