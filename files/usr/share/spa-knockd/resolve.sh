@@ -45,7 +45,8 @@ spa_holds() {
 	return 1
 }
 
-# Sets SPA_DEVICES, and SPA_FOUND to the devices that the configuration does not name itself. The device of a network
+# Sets SPA_DEVICES, SPA_FOUND to the devices that the configuration does not name itself, and SPA_UNKNOWN where it
+# names a network that is neither configured nor up. The device of a network
 # that is down keeps its place, and the daemon awaits it: only one that was never up is not known.
 spa_find_devices() {
 	local network device
@@ -54,6 +55,7 @@ spa_find_devices() {
 	[ -n "$SPA_NETWORKS$SPA_DEVICES" ] || SPA_NETWORKS=wan
 	SPA_FOUND=
 	SPA_PAIRS=
+	SPA_UNKNOWN=
 	network_flush_cache
 	for network in $SPA_NETWORKS; do
 		device=
@@ -63,6 +65,7 @@ spa_find_devices() {
 			[ -n "$device" ] || spa_note notice "network '$network' is not up and has no device yet; it is awaited"
 		elif [ -z "$device" ]; then
 			spa_note warn "there is no network '$network' in /etc/config/network; correct list network"
+			SPA_UNKNOWN=1
 		fi
 		case "$device" in
 		'') continue ;;
