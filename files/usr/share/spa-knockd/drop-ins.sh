@@ -60,7 +60,7 @@ EOT
 $wanted
 EOT
 	for place in $(spa_present_drop_ins); do
-		echo "$wanted" | grep -q " $place\$" && continue
+		echo "$wanted" | cut -d' ' -f2 | grep -qxF -e "$place" && continue
 		echo changed
 		file="$SPA_DROP_INS/$place/$SPA_DROP_IN"
 		mv "$file" "$file.old" || return 1
