@@ -210,14 +210,28 @@ spa_resolved_text() {
 		END { exit !done }'
 }
 
+# Makes the directory of what the daemon reads, and fails where it or the one above is not root's own: anybody may make
+# directories in /var, which is /tmp. What a full /var keeps from being made is no matter of this.
+spa_own_resolved() {
+	local directory
+	for directory in "${SPA_RESOLVED%/*}" "$SPA_RESOLVED"; do
+		mkdir "$directory" 2>/dev/null
+		if [ -L "$directory" ] || { [ -e "$directory" ] && [ ! -O "$directory" ]; }; then
+			spa_note err "$directory is not a directory of root's own, and the keys would be in it; remove it, and see who made it"
+			return 1
+		fi
+	done
+}
+
 # Writes what the daemon reads, whole or not at all, where it differs; then SPA_CHANGED is set, and the former one
 # is beside it. Its directory is root's, so that the daemon's user cannot put a link there.
 spa_write_resolved() {
 	local new="$SPA_RESOLVED/config.new"
 	SPA_CHANGED=
+	spa_own_resolved || return
 	rm -f "$SPA_RESOLVED/config.old"
 	if ! (
-		mkdir -p "$SPA_RESOLVED" && umask 077 &&
+		umask 077 &&
 			spa_resolved_text >"$new" && chgrp "$(spa_group)" "$new" && chmod 0640 "$new" &&
 			printf '%s' "$SPA_PAIRS" >"$SPA_RESOLVED/devices.new"
 	) 2>/dev/null; then
