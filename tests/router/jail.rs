@@ -91,6 +91,29 @@ fn what_root_left_in_its_directories_is_handed_over_and_nothing_behind_a_link() 
 }
 
 #[test]
+fn what_has_another_name_is_never_handed_over() {
+    let router = Router::new(&simple());
+    router.write("sbin/ujail", "");
+    // The daemon's user wants to have root's files, which it could link by such a kernel.
+    router.good(
+        "chmod 755 /sbin/ujail && mkdir -p /etc/spa-knockd/state && : >/etc/shadow && chmod 600 /etc/shadow && \
+         chown 62201:62201 /etc/spa-knockd/state && ln /etc/shadow /etc/spa-knockd/state/journal && \
+         ln -s /etc/passwd /tmp/soft && ln /tmp/soft /etc/spa-knockd/state/state.json && : >/etc/spa-knockd/state/lock",
+    );
+    router.init("start");
+    let owner = |path: &str| router.at(path).symlink_metadata().expect("a file").uid();
+    for path in ["etc/shadow", "etc/passwd", "tmp/soft", "etc/spa-knockd/state/journal"] {
+        assert_eq!(owner(path), 0, "{path}");
+    }
+    // The rest is, as before.
+    assert_eq!((owner("etc/spa-knockd/state"), owner("etc/spa-knockd/state/lock")), (62201, 62201));
+    let log = router.log();
+    let line =
+        "warn /etc/spa-knockd/state/journal has another name, so it is not handed over to the daemon; remove it\n";
+    assert!(log.contains(line), "{log}");
+}
+
+#[test]
 fn without_the_user_or_its_directories_there_is_no_jail() {
     let router = Router::new(&simple());
     router.write("sbin/ujail", "");
