@@ -97,16 +97,18 @@ return baseclass.extend({
 	/*
 	 * A table whose rows stay the same elements while their keys are listed. `titles` has a text for each column,
 	 * `make` gives a new row's cells, each an array of children, and `refresh` gets a row's cells when it is listed again.
+	 * Without rows it says `empty`, or what update() is told to say instead.
 	 */
 	table({ titles, empty, key, make, refresh, label }) {
 		const head = E('tr', { 'class': 'tr table-titles' }, titles.map(title => E('th', { 'class': 'th', 'scope': 'col' }, [ title ])));
-		const none = E('tr', { 'class': 'tr placeholder' }, [ E('td', { 'class': 'td', 'colspan': String(titles.length) }, [ E('em', {}, [ empty ]) ]) ]);
+		const reason = E('em', {}, [ empty ]);
+		const none = E('tr', { 'class': 'tr placeholder' }, [ E('td', { 'class': 'td', 'colspan': String(titles.length) }, [ reason ]) ]);
 		const node = E('table', { 'class': 'table', 'aria-label': label }, [ head ]);
 		const rows = new Map();
 
 		return {
 			node,
-			update: items => {
+			update: (items, instead) => {
 				const listed = new Set(items.map(key));
 
 				/* First, so that no row is moved for the sake of one that goes: moving takes the focus away. */
@@ -141,6 +143,8 @@ return baseclass.extend({
 
 					last = row.node;
 				});
+
+				this.text(reason, instead ?? empty);
 
 				if (!items.length)
 					head.after(none);

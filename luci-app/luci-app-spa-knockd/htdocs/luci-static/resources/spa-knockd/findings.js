@@ -9,7 +9,14 @@ function items(lines) {
 	return lines.map(line => E('p', {}, [ line ]));
 }
 
+/* What an error says, without the place in LuCI's source that stands below. */
+function reason(error) {
+	return String(error?.message ?? error).split('\n')[0];
+}
+
 return baseclass.extend({
+	reason,
+
 	/* A node for the reply of `check`; an empty one where nothing was found. `isOff`: the daemon is not meant to run. */
 	render(reply, isOff) {
 		const faults = reply?.faults ?? [];
@@ -33,5 +40,17 @@ return baseclass.extend({
 			]));
 
 		return E('div', { 'class': 'spa-knockd-findings' }, nodes);
+	},
+
+	/* In place of a form, where the file cannot be read at all: what `check` has found tells the line. */
+	unreadable(title, error, reply) {
+		return E('div', {}, [
+			E('h2', {}, [ title ]),
+			E('div', { 'class': 'alert-message danger', 'role': 'alert' }, [
+				E('p', {}, [ _('The file /etc/config/spa-knockd cannot be read: %s').format(reason(error)) ]),
+				E('p', {}, [ _('Mend it by hand or put a backup back, then load this page again.') ])
+			]),
+			this.render(reply)
+		]);
 	}
 });

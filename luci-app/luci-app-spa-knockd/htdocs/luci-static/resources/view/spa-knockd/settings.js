@@ -124,10 +124,16 @@ function addLogging(s) {
 
 return view.extend({
 	load() {
-		return Promise.all([ uci.load(fields.CONFIG), knock.check() ]);
+		return Promise.all([ uci.load(fields.CONFIG).then(() => null, error => error), knock.check() ]);
 	},
 
-	render([ , check ]) {
+	render([ error, check ]) {
+		if (error) {
+			this.handleSave = this.handleSaveApply = this.handleReset = null;
+
+			return findings.unreadable(_('Settings'), error, check);
+		}
+
 		/* A file from which the section was lost gets it back with what is saved first. */
 		if (uci.get(fields.CONFIG, 'main') == null)
 			uci.add(fields.CONFIG, 'spa-knockd', 'main');

@@ -75,7 +75,7 @@ return view.extend({
 		Object.assign(this, {
 			mayCheck, mayReadFirewall,
 			mayOffer: mayReadFirewall && mayWrite,
-			turn: 0, mark: null, check: null, redirects: [], grants: [], total: 0, events: [],
+			turn: 0, mark: null, unknown: null, check: null, redirects: [], grants: [], total: 0, events: [],
 			grantsShown: GRANTS_FIRST, eventsShown: EVENTS_FIRST,
 			strip: draw.strip(),
 			facts: draw.facts(),
@@ -214,11 +214,13 @@ return view.extend({
 
 			this.mark = mark;
 			this.facts.update(facts(status));
-			this.refusalTable.update(words.refusals(status.refused));
+			this.unknown = status.ok ? null : _('Not known, because spa-knockd does not answer.');
+			this.refusalTable.update(words.refusals(status.refused), this.unknown);
 			this.strip.update(attention.compose({ status, check: this.check, redirects: this.redirects }));
 
 			if (!status.ok) {
 				this.showGrants([], 0);
+				this.showEvents();
 
 				return null;
 			}
@@ -266,10 +268,10 @@ return view.extend({
 	},
 
 	showGrants(list, total) {
-		const text = total > list.length ? _('Open: %d; the first %d are shown.').format(total, list.length) : _('Open: %d.').format(total);
+		const text = this.unknown ? '' : total > list.length ? _('Open: %d; the first %d are shown.').format(total, list.length) : _('Open: %d.').format(total);
 
 		this.grants = list;
-		this.grantTable.update(list);
+		this.grantTable.update(list, this.unknown);
 		draw.show(this.moreGrants, total > list.length);
 		draw.show(this.closeAll, total);
 
@@ -287,13 +289,13 @@ return view.extend({
 	},
 
 	showEvents() {
-		this.eventTable.update(this.events.slice(0, this.eventsShown));
+		this.eventTable.update(this.events.slice(0, this.eventsShown), this.unknown);
 		draw.show(this.moreEvents, this.events.length > this.eventsShown);
 	},
 
 	/* The time goes on between two looks. */
 	countDown() {
-		this.grantTable.update(this.grants);
+		this.grantTable.update(this.grants, this.unknown);
 	},
 
 	/* Asks before anything is closed. */

@@ -1,5 +1,6 @@
 'use strict';
 'require view';
+'require dom';
 'require form';
 'require uci';
 'require ui';
@@ -18,6 +19,14 @@
 
 function isSwitchedOff() {
 	return !agree.isOn(uci.get(fields.CONFIG, 'main', 'enabled'), false);
+}
+
+/* Why a dialog was not saved. Where it was not for what it says, another browser may have taken the user away. */
+function notSaved(error) {
+	return E('div', { 'class': 'alert-message warning' }, [
+		E('p', {}, [ _('This was not saved: %s').format(findings.reason(error)) ]),
+		(error.name == 'RPCError') ? E('p', {}, [ _('If somebody else has changed the users meanwhile, load the page again.') ]) : null
+	]);
 }
 
 /* A grid of users with a button that connects a client. */
@@ -47,15 +56,42 @@ const Users = form.GridSection.extend({
 		}, [ _('Connect…') ]));
 
 		return cell;
+	},
+
+	/* LuCI keeps to itself why a dialog could not be saved. */
+	handleModalSave(...args) {
+		const node = this.getActiveModalMap();
+		const map = dom.findClassInstance(node);
+
+		if (!Object.hasOwn(map, 'save')) {
+			const said = E('div', { 'role': 'alert' });
+
+			node.after(said);
+			map.save = (...how) => form.Map.prototype.save.apply(map, how).then(
+				() => said.replaceChildren(),
+				error => {
+					said.replaceChildren(notSaved(error));
+
+					return Promise.reject(error);
+				});
+		}
+
+		return this.super('handleModalSave', args);
 	}
 });
 
 return view.extend({
 	load() {
-		return Promise.all([ uci.load(fields.CONFIG), knock.check() ]);
+		return Promise.all([ uci.load(fields.CONFIG).then(() => null, error => error), knock.check() ]);
 	},
 
-	render([ , check ]) {
+	render([ error, check ]) {
+		if (error) {
+			this.handleSave = this.handleSaveApply = this.handleReset = null;
+
+			return findings.unreadable(_('Users'), error, check);
+		}
+
 		const map = new form.Map(fields.CONFIG, _('Users'),
 			_('Everybody and every device that may knock has a user with keys of its own, so that one can be refused without the others.'));
 		const s = map.section(Users, 'access');
