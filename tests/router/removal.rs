@@ -145,9 +145,9 @@ fn doors_are_shut_where_the_flash_is_read_only() {
         router.outside(&["mount", "-o", "remount,bind,ro", place]);
         router.configure(&simple().replace("enabled '1'", &format!("enabled '{enabled}'")));
         if action == "reload" {
-            router.init(action)
+            router.init(action);
         } else {
-            router.refused(action)
+            router.refused(action);
         }
         let ruleset = router.good("nft list ruleset");
         assert!(!ruleset.contains("192.0.2.1") && ruleset.contains("set spa_in4_v1"), "{action}: {ruleset}");
