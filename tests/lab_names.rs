@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lab::ask::{context_switches, failed};
+use lab::ask::context_switches;
 use lab::client::Keys;
 use lab::daemon::{Daemon, keygen, program};
 use lab::wire::Door;
@@ -214,9 +214,10 @@ fn so_many_knocks_wait_and_a_reload_ends_them() {
     ask(&lab, &keys, "nas.lan.example");
     wait_for("grant", SOON, || daemon.log().contains("grant alice").then_some(()));
     lab.reconfigure(&config(&keys, ""));
-    assert!(
-        failed(&lab.ask(&["reload"])).contains("option nat_dns, the first or the last one that is on, cannot change")
-    );
+    let refused = lab.ask(&["reload"]);
+    let words = String::from_utf8_lossy(&refused.stderr);
+    assert!(words.contains("option nat_dns, the first or the last one that is on, cannot change"), "{words}");
+    assert_eq!(refused.status.code(), Some(3));
     assert_eq!(lab.elements().len(), 2, "one way through");
     daemon.stop();
 }
