@@ -41,6 +41,9 @@ fn from_a_fresh_install_to_a_phone_that_knocks() {
     let etc = lab.dir().join("etc");
     fs::create_dir(&etc).expect("the directory of UCI");
     let sample = fs::read_to_string(source.join("files/etc/config/spa-knockd")).expect("the sample configuration");
+    // On a router, the init script finds the device of the network.
+    let sample = sample.replacen("'main'\n", "'main'\n\tlist device 'wan'\n", 1);
+    assert!(sample.contains("list device 'wan'"), "the sample has no main section");
     // LuCI reads the empty ones by itself.
     let files =
         [("spa-knockd", sample.as_str()), ("firewall", FIREWALL), ("network", NETWORK), ("luci", ""), ("wireless", "")];

@@ -2,7 +2,7 @@
  * What procd and rpcd do with the program: keep it running as the configuration says, and ask its plugin.
  */
 import { spawn } from 'node:child_process';
-import { chownSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chownSync, copyFileSync, renameSync } from 'node:fs';
 
 /* The user nobody, whom the daemon becomes. */
 const NOBODY = 65534;
@@ -21,15 +21,13 @@ export class Daemon {
 		return `${this.#directory}/etc/spa-knockd`;
 	}
 
-	/* What the daemon reads: a copy of its own, in which devices stand for the networks. */
+	/* What the daemon reads: a copy of its own. */
 	get #given() {
 		return `${this.#directory}/given`;
 	}
 
 	#give() {
-		const text = readFileSync(this.#config, 'utf8').replace(/^\t(option|list) network 'wan'$/m, '\tlist device \'wan\'');
-
-		writeFileSync(`${this.#given}.new`, text, { mode: 0o600 });
+		copyFileSync(this.#config, `${this.#given}.new`);
 		chownSync(`${this.#given}.new`, NOBODY, NOBODY);
 		renameSync(`${this.#given}.new`, this.#given);
 	}
