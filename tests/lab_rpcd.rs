@@ -15,6 +15,8 @@ use std::process::Stdio;
 use lab::ask::{STANDALONE, config};
 use lab::{Lab, Place};
 use serde_json::{Value, json};
+use spa_knockd::daemon::clock::wall;
+use spa_knockd::knock::fwknop::base64::encode_option;
 
 const DOOR: [&str; 3] = ["203.0.113.2", "tcp", "22"];
 const KNOCK: [&str; 4] = ["-A", "tcp/22", "-a", "203.0.113.2"];
@@ -94,6 +96,31 @@ fn the_page_tries_a_knock_and_makes_keys() {
     let first = &told["explanations"][0];
     assert_eq!((&first["verdict"], &first["reason"]), (&json!("refuse"), &json!("hmac")));
     assert!(first["text"].as_str().is_some_and(|words| words.len() > 20), "{first}");
+
+    // The same in a capture file: raw IPv4, UDP, now.
+    let knock = text.trim().as_bytes();
+    let length = |before: usize| u16::try_from(before + knock.len()).expect("a short knock").to_be_bytes();
+    let now = u32::try_from(wall().unix).expect("a time before 2106").to_le_bytes();
+    let caught = u32::try_from(28 + knock.len()).expect("a short knock").to_le_bytes();
+    let frame: Vec<&[u8]> = vec![
+        &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 101, 0, 0, 0],
+        &now,
+        &[0; 4],
+        &caught,
+        &caught,
+    ];
+    let [total, datagram] = [length(28), length(8)];
+    let headers = [
+        &[0x45, 0][..],
+        &total,
+        &[0, 0, 0, 0, 64, 17, 0, 0, 203, 0, 113, 2, 192, 0, 2, 1],
+        &[0x9c, 0x40, 0xf2, 0xf9],
+        &datagram,
+        &[0, 0],
+    ];
+    let capture = [frame.concat(), headers.concat(), knock.to_vec()].concat();
+    let told = call(&lab, "explain_capture", &json!({ "data": *encode_option(&capture) }));
+    assert_eq!(told["explanations"][0]["verdict"], "grant", "{told}");
 
     for (method, question, fault) in [
         ("explain", json!({ "payload": " \n" }), "payload: "),

@@ -29,7 +29,7 @@ for purpose; do
 	# Emulator and kernels are unpacked by tests/machine/fetch.sh, not installed.
 	machine) wanted="$wanted binutils procps xz-utils" ;;
 	# Compiler, linker and libpcap are unpacked by cross/toolchain and cross/libpcap, not installed.
-	cross) wanted="$wanted binutils bison flex m4 make python3-venv xz-utils" ;;
+	cross) wanted="$wanted bc binutils bison flex fwknop-client m4 make python3-venv xz-utils" ;;
 	bench) wanted="$wanted fwknop-server iptables" ;;
 	*)
 		say "unknown purpose $purpose"

@@ -67,6 +67,9 @@ const CONFIG: &str = "/etc/config/spa-knockd";
 /// Where the state is kept on a router.
 const STATE_DIR: &str = "/etc/spa-knockd/state";
 
+/// Whom the daemon becomes.
+const USER: &str = "spa-knockd";
+
 /// Where the journal is kept on a router.
 const RUN_DIR: &str = "/var/run/spa-knockd";
 

@@ -14,6 +14,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use serde_json::{Map, Value, json};
 use spa_knockd::capture::Transport;
 use spa_knockd::daemon::clock::wall;
+use spa_knockd::daemon::privileges::{User, is_root, renounce};
 use spa_knockd::engine::{Engine, Memory};
 use spa_knockd::knock::fwknop::base64;
 use spa_knockd::knock::fwknop::keys::DigestType;
@@ -23,7 +24,7 @@ use zeroize::Zeroizing;
 use super::ask::{ask, connect, request};
 use super::explain::transport;
 use super::explanation::{Arrival, Explainer, Explanation, explain, explain_savefile};
-use super::{CONFIG, Failure, check, keygen, load_quietly, say, say_json};
+use super::{CONFIG, Failure, USER, check, keygen, load_quietly, say, say_json};
 
 /// Bytes of a question: a capture of some hundred knocks in base64, as much as uhttpd lets through.
 const QUESTION_MAX: u64 = 64 * 1024;
@@ -170,6 +171,9 @@ fn explain_capture(mut question: Question, config: &Path) -> Result<Value, Failu
     }
     let path = PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()));
     with_engine(config, |explainer| {
+        // What somebody has sent meets libpcap, which is C, only without root's rights.
+        let confined = if is_root() { User::find(USER).become_it() } else { Ok(()) };
+        confined.and_then(|()| renounce()).map_err(|error| format!("cannot give up rights: {error}"))?;
         let (mut explanations, mut length) = (Vec::new(), 0_usize);
         let each = |explanation: &Explanation| {
             if explanations.len() >= FRAMES_MAX {

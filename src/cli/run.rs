@@ -6,7 +6,7 @@ use argh::FromArgs;
 use spa_knockd::daemon::logger;
 use spa_knockd::daemon::run::{Options, run as run_daemon};
 
-use super::{CONFIG, Failure, load_config, places};
+use super::{CONFIG, Failure, USER, load_config, places};
 
 /// capture knocks and open ports, in the foreground, until SIGTERM
 #[derive(FromArgs)]
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     #[argh(option)]
     socket: Option<PathBuf>,
     /// whom to become after the start (default spa-knockd)
-    #[argh(option, default = "String::from(\"spa-knockd\")")]
+    #[argh(option, default = "USER.to_owned()")]
     user: String,
     /// log to syslog instead of standard error
     #[argh(switch)]

@@ -1,6 +1,6 @@
 //! The other end: how the command line asks a running daemon.
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +11,9 @@ use crate::config::date::format_utc;
 
 /// How long the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bytes of a reply, several times more than the longest: who asks may be root, and who answers is not.
+const REPLY_MAX: u64 = 4 * 1024 * 1024;
 
 /// A connection to a daemon.
 #[derive(Debug)]
@@ -59,8 +62,9 @@ impl Client {
 
     fn next_line(&mut self) -> Result<Option<Value>, String> {
         let mut line = String::new();
-        match self.reader.read_line(&mut line) {
+        match self.reader.by_ref().take(REPLY_MAX).read_line(&mut line) {
             Ok(0) => Ok(None),
+            Ok(_) if !line.ends_with('\n') => Err(format!("{}: the answer was cut, or is too long", self.path)),
             Ok(_) => {
                 let reply = serde_json::from_str(&line);
                 reply.map(Some).map_err(|error| format!("{}: no JSON came back: {error}", self.path))

@@ -34,9 +34,14 @@ impl Again {
         })
     }
 
+    /// Whether its second is over.
+    pub(super) fn is_over(&self, clock: Clock) -> bool {
+        self.clock != clock
+    }
+
     /// Whether this is that packet once more, by the same way: another way may be another stanza's.
     pub(super) fn is(&self, datagram: &Datagram<'_>, clock: Clock) -> bool {
-        self.clock == clock
+        !self.is_over(clock)
             && (self.source, self.destination, self.transport)
                 == (datagram.source, datagram.destination, datagram.transport)
             && self.payload == datagram.payload

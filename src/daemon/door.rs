@@ -99,6 +99,8 @@ impl Door {
     /// Looks at the clocks.
     pub(super) fn tick(&mut self) {
         (self.clock, self.now) = (wall(), since_boot());
+        // It holds what the knock says.
+        self.again.take_if(|again| again.is_over(self.clock));
         let ahead = self.clock.unix.saturating_sub(self.now.as_secs());
         // Both are cut to whole seconds; what NTP does in small steps, it does to both.
         if self.ahead.is_some_and(|most| ahead > most.saturating_add(1)) {

@@ -147,7 +147,7 @@ pub fn confine() -> io::Result<()> {
 ///
 /// # Errors
 /// What the system says; the process must not go on then.
-pub(super) fn renounce() -> io::Result<()> {
+pub fn renounce() -> io::Result<()> {
     keep(CapabilitySet::empty())
 }
 

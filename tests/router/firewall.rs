@@ -75,6 +75,15 @@ fn a_zone_that_was_renamed_gets_the_rules_and_the_old_one_loses_them() {
 }
 
 #[test]
+fn the_dot_of_a_zone_stands_for_itself_alone() {
+    let router = Router::new(&simple());
+    router.write("etc/config/firewall", &zone("a.b", "wan"));
+    assert_eq!(zones(&router), ["a.b"]);
+    router.write("etc/config/firewall", &zone("a-b", "wan"));
+    assert_eq!(zones(&router), ["a-b"]);
+}
+
+#[test]
 fn a_zone_that_is_missing_is_named_and_without_any_the_service_refuses() {
     let router = Router::new(&config("\tlist network 'wan'\n\tlist zone 'wan'\n\tlist zone 'guest'\n"));
     router.init("start");

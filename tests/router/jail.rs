@@ -86,8 +86,33 @@ fn what_root_left_in_its_directories_is_handed_over_and_nothing_behind_a_link() 
     for file in router.good("ls /etc/spa-knockd/state").lines() {
         assert_eq!(router.at("etc/spa-knockd/state").join(file).metadata().expect("a file").uid(), 62201, "{file}");
     }
-    assert_eq!(router.at("var/run/spa-knockd/control.sock").metadata().expect("a socket").uid(), 62201);
+    // The daemon that starts puts its own in the place of it.
+    let socket = router.at("var/run/spa-knockd/control.sock");
+    router.wait("socket", || socket.metadata().is_ok_and(|found| found.uid() == 62201));
     assert_eq!(router.at("etc/shadow").metadata().expect("a file").uid(), 0);
+}
+
+#[test]
+fn what_has_another_name_is_never_handed_over() {
+    let router = Router::new(&simple());
+    router.write("sbin/ujail", "");
+    // The daemon's user wants to have root's files, which it could link by such a kernel.
+    router.good(
+        "chmod 755 /sbin/ujail && mkdir -p /etc/spa-knockd/state && : >/etc/shadow && chmod 600 /etc/shadow && \
+         chown 62201:62201 /etc/spa-knockd/state && ln /etc/shadow /etc/spa-knockd/state/journal && \
+         ln -s /etc/passwd /tmp/soft && ln /tmp/soft /etc/spa-knockd/state/state.json && : >/etc/spa-knockd/state/lock",
+    );
+    router.init("start");
+    let owner = |path: &str| router.at(path).symlink_metadata().expect("a file").uid();
+    for path in ["etc/shadow", "etc/passwd", "tmp/soft", "etc/spa-knockd/state/journal"] {
+        assert_eq!(owner(path), 0, "{path}");
+    }
+    // The rest is, as before.
+    assert_eq!((owner("etc/spa-knockd/state"), owner("etc/spa-knockd/state/lock")), (62201, 62201));
+    let log = router.log();
+    let line =
+        "warn /etc/spa-knockd/state/journal has another name, so it is not handed over to the daemon; remove it\n";
+    assert!(log.contains(line), "{log}");
 }
 
 #[test]

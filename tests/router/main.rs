@@ -4,6 +4,7 @@
 mod firewall;
 mod jail;
 mod machine;
+mod power;
 mod reloading;
 mod removal;
 mod room;

@@ -121,13 +121,54 @@ fn a_network_that_goes_down_keeps_its_device() {
     router.remove("tmp/up/wan");
     router.init("reload");
     assert_eq!((router.serving(), router.starts(), router.log()), (daemon, 1, String::new()));
-    // Also over a restart of the service; a network that is removed is another matter.
+    // Also over a restart of the service.
     router.init("restart");
     router.serving();
-    router.write("etc/config/network", "config interface 'lan'\n");
+}
+
+#[test]
+fn a_network_that_nobody_knows_does_not_end_the_daemon() {
+    let router = Router::new(&simple());
+    router.init("start");
+    let daemon = router.serving();
+    let resolved = router.read("var/etc/spa-knockd/config");
+    // Misspelt; beside one that was never up; and removed.
+    router.write("etc/config/network", "config interface 'wan'\n\nconfig interface 'lte'\n");
+    for (main, unknown) in [
+        ("\tlist network 'wann'\n", "wann"),
+        ("\tlist network 'lte'\n\tlist network 'wann'\n", "wann"),
+        ("\tlist network 'wan'\n", "wan"),
+    ] {
+        router.configure(&config(main));
+        if unknown == "wan" {
+            router.write("etc/config/network", "config interface 'lan'\n");
+            router.remove("tmp/up/wan");
+        }
+        for action in ["reload", "start", "restart"] {
+            router.refused(action);
+            assert_eq!(
+                (router.serving(), router.read("var/etc/spa-knockd/config")),
+                (daemon.clone(), resolved.clone()),
+                "{action}"
+            );
+            let (code, words) = router.status();
+            assert!(code == 0 && words.starts_with("running by its former configuration"), "{words}");
+            assert!(words.contains(&format!("there is no network '{unknown}'")), "{words}");
+        }
+    }
+    // It comes up again. Where nothing ran before, it is awaited.
+    router.up("wan", "eth1");
     router.init("reload");
+    assert_eq!((router.serving(), router.status().1), (daemon, "running\n".to_owned()));
+    router.configure(&config("\tlist network 'wann'\n"));
+    router.init("stop");
     router.wait("end", || !router.running());
-    assert!(router.status().1.contains("there is no network 'wan'"));
+    router.init("start");
+    assert!(router.status().1.starts_with("not running yet:\n  there is no network 'wann'"));
+    router.up("wann", "eth1");
+    router.write("etc/config/firewall", &super::machine::zone("wan", "wann"));
+    router.init("reload");
+    router.serving();
 }
 
 #[test]

@@ -43,6 +43,43 @@ fn the_resolved_configuration_is_roots_and_its_groups() {
 }
 
 #[test]
+fn the_keys_go_into_no_directory_of_somebody_elses() {
+    for (made, place) in [
+        ("mkdir /var/etc && chown 65534 /var/etc", "/var/etc"),
+        ("mkdir /tmp/theirs && ln -s /tmp/theirs /var/etc", "/var/etc"),
+        ("ln -s /tmp/nowhere /var/etc", "/var/etc"),
+        ("mkdir -p /var/etc/spa-knockd && chown 65534 /var/etc/spa-knockd", "/var/etc/spa-knockd"),
+        ("mkdir -p /tmp/theirs /var/etc && ln -s /tmp/theirs /var/etc/spa-knockd", "/var/etc/spa-knockd"),
+    ] {
+        let router = Router::new(&simple());
+        router.good(made);
+        router.refused("start");
+        let (code, words) = router.status();
+        assert!(code == 3 && words.contains(&format!("  {place} is not a directory of root's own")), "{made}: {words}");
+        assert_eq!(router.good("find /var/etc/ /tmp/theirs /tmp/nowhere -type f 2>/dev/null || true"), "", "{made}");
+        assert_eq!(router.starts(), 0);
+        router.good("rm -r /var/etc");
+        router.init("start");
+        router.serving();
+    }
+}
+
+#[test]
+fn the_kernel_has_room_for_the_filter() {
+    let router = Router::new(&simple());
+    let limit = "/proc/sys/net/core/optmem_max";
+    for (before, after) in [(10_240, 131_072), (131_073, 131_073)] {
+        router.good(&format!("echo {before} >{limit}"));
+        router.init("start");
+        router.serving();
+        assert_eq!(router.good(&format!("cat {limit}")).trim(), after.to_string());
+        assert!(!router.good("cat /tmp/daemon.log").contains("optmem_max"));
+        router.init("stop");
+        router.wait("the daemon's end", || !router.running());
+    }
+}
+
+#[test]
 fn the_package_as_installed_touches_nothing() {
     let router = Router::new(include_str!("../../files/etc/config/spa-knockd"));
     router.init("start");

@@ -34,7 +34,7 @@ spa_present_drop_ins() {
 # it; fw4 reads neither of the other names. Prints "changed" where it did anything; fails where it could not.
 # 1: the zones.
 spa_exchange_drop_ins() {
-	local wanted template place file
+	local wanted template place file copied=
 	wanted=$(spa_wanted_drop_ins "$1")
 	while read -r template place; do
 		[ -n "$place" ] || continue
@@ -47,12 +47,20 @@ spa_exchange_drop_ins() {
 		else
 			: >"$file.none" || return 1
 		fi
-		mv "$file.new" "$file" || return 1
+		copied=1
+	done <<EOT
+$wanted
+EOT
+	# Or a power cut could leave the new names with nothing behind them.
+	[ -z "$copied" ] || sync
+	while read -r template place; do
+		file="$SPA_DROP_INS/$place/$SPA_DROP_IN"
+		[ ! -f "$file.new" ] || mv "$file.new" "$file" || return 1
 	done <<EOT
 $wanted
 EOT
 	for place in $(spa_present_drop_ins); do
-		echo "$wanted" | grep -q " $place\$" && continue
+		echo "$wanted" | cut -d' ' -f2 | grep -qxF -e "$place" && continue
 		echo changed
 		file="$SPA_DROP_INS/$place/$SPA_DROP_IN"
 		mv "$file" "$file.old" || return 1
@@ -71,14 +79,47 @@ spa_restore_drop_ins() {
 	spa_tidy_drop_ins
 }
 
-# Undoes an exchange that was cut short, by the end of the power say, before fw4 had its word.
+# Undoes an exchange that was cut short, by the end of the power say, before fw4 had its word. Fails where there was none.
 spa_mend_drop_ins() {
 	local file
 	for file in "$SPA_DROP_INS"/table-pre/"$SPA_DROP_IN".* "$SPA_DROP_INS"/chain-pre/*/"$SPA_DROP_IN".*; do
 		[ -f "$file" ] || continue
-		spa_restore_drop_ins
-		return
+		spa_restore_drop_ins 2>/dev/null
+		return 0
 	done
+	return 1
+}
+
+# Whether the firewall has its table.
+spa_has_fw4() {
+	nft list tables 2>/dev/null | grep -qxF 'table inet fw4'
+}
+
+# Sees to it that no drop-in of ours keeps the firewall from being there: undoes what was cut short, and takes all of
+# ours away where fw4 reads its rules without them only.
+spa_mend_firewall() {
+	local mended=
+	spa_mend_drop_ins && mended=1
+	[ -n "$mended$(spa_present_drop_ins)" ] && [ -x /sbin/fw4 ] || return 0
+	[ -n "$mended" ] || ! spa_has_fw4 || return 0
+	if ! fw4 -q check; then
+		if ! spa_exchange_drop_ins '' >/dev/null 2>&1; then
+			spa_restore_drop_ins 2>/dev/null
+			spa_note err "the firewall cannot read its rules, and ours cannot be taken away from $SPA_DROP_INS; is the flash read-only?"
+			return
+		fi
+		if ! fw4 -q check; then
+			spa_restore_drop_ins 2>/dev/null
+			spa_note err "the firewall cannot read its own rules, with or without ours; \`fw4 check\` names the mistake"
+			return
+		fi
+		sync
+		spa_tidy_drop_ins
+		spa_note err "the firewall could not read our rules as they lay there, so they were taken away"
+	fi
+	# Does nothing where its owner has stopped it.
+	fw4 -q reload
+	return 0
 }
 
 # Removes what an exchange left beside the drop-ins, and empty directories.
@@ -95,12 +136,12 @@ spa_tidy_drop_ins() {
 # Puts the drop-ins in place, where anything has changed; fw4's own check decides whether they stay. 1: the zones.
 spa_place_drop_ins() {
 	local changed said
-	spa_mend_drop_ins
 	if ! changed=$(spa_exchange_drop_ins "$1" 2>/dev/null); then
-		spa_restore_drop_ins
+		spa_restore_drop_ins 2>/dev/null
 		spa_note err "the rules for the firewall cannot be written to $SPA_DROP_INS; is the flash full?"
 		return 1
 	fi
+	# The same where the firewall is not there: spa_mend_firewall has checked them then.
 	[ -n "$changed" ] || return 0
 	if ! said=$(fw4 check 2>&1); then
 		spa_restore_drop_ins
@@ -112,30 +153,52 @@ spa_place_drop_ins() {
 		spa_note_lines err "$(echo "$said" | grep -i error | head -n 3)"
 		return 1
 	fi
+	sync
 	spa_tidy_drop_ins
 	# Where the firewall has not been started, it finds them when it is.
 	fw4 -q reload
 	return 0
 }
 
-# Takes the drop-ins away, and then the sets, which no rule names any more: fw4 leaves them at a reload.
+# Our sets and maps in fw4's table, those of other versions too: lines "set NAME" or "map NAME".
+spa_list_sets() {
+	nft -t list table inet fw4 2>/dev/null |
+		sed -nE 's/^[[:space:]]*(set|map) (spa_[a-z]+[46]_v[0-9]+) \{.*/\1 \2/p'
+}
+
+# Shuts what knocks opened, then takes the drop-ins away, and then the sets, which no rule names any more: fw4 leaves
+# them at a reload. Fails where anything is left. The daemon must have ended, for it would open again what it knows of.
 spa_withdraw_drop_ins() {
-	local kind name
+	local kind name sets said failed=
 	spa_mend_drop_ins
-	[ -n "$(spa_present_drop_ins)" ] || return 0
-	if ! spa_exchange_drop_ins '' >/dev/null 2>&1; then
-		spa_note err "the rules cannot be removed from $SPA_DROP_INS; is the flash read-only?"
-		spa_restore_drop_ins
+	# First, for it needs neither the flash nor rules that fw4 can read.
+	sets=$(spa_list_sets)
+	if [ -n "$sets" ] && ! said=$(echo "$sets" | sed -E 's/^(set|map) /flush \1 inet fw4 /' | nft -f - 2>&1); then
+		spa_note err "what knocks opened may still be open, for the sets in table inet fw4 cannot be emptied:"
+		spa_note_lines err "$said"
+		failed=1
+	fi
+	if [ -n "$(spa_present_drop_ins)" ]; then
+		if ! spa_exchange_drop_ins '' >/dev/null 2>&1; then
+			spa_restore_drop_ins 2>/dev/null
+			spa_note err "the rules cannot be removed from $SPA_DROP_INS; is the flash read-only?"
+			return 1
+		fi
+		sync
+		spa_tidy_drop_ins
+	elif [ -z "$sets" ]; then
+		return 0
+	fi
+	fw4 -q reload
+	spa_list_sets | while read -r kind name; do
+		nft delete "$kind" inet fw4 "$name" 2>/dev/null
+	done
+	if [ -n "$(spa_list_sets)" ]; then
+		spa_note err "our rules and sets stay in table inet fw4, for the firewall cannot be loaded anew; \`fw4 check\` says why"
+		[ -n "$failed" ] || spa_note notice "the sets are empty, so nothing is open by them; a restart of the firewall removes them"
 		return 1
 	fi
-	spa_tidy_drop_ins
-	fw4 -q reload
-	nft -t list table inet fw4 2>/dev/null |
-		sed -nE 's/^[[:space:]]*(set|map) (spa_[a-z]+[46]_v[0-9]+) \{.*/\1 \2/p' |
-		while read -r kind name; do
-			nft delete "$kind" inet fw4 "$name" 2>/dev/null
-		done
-	return 0
+	[ -z "$failed" ]
 }
 
 # Whether the table of standalone mode is there.

@@ -25,6 +25,12 @@ spa_fits_jail() {
 	[ "$port" = 0 ] || [ "$port" -ge 1024 ]
 }
 
+# Whether a file has no other name, which could be one of root's files elsewhere. 1: the file.
+spa_has_one_name() {
+	# shellcheck disable=SC2012 # a router's find may know nothing of links
+	ls -lnd "$1" | awk '{ exit $2 != 1 }'
+}
+
 # Makes the directories of a daemon that never was root, and hands its files over, which root's commands may have
 # written anew. Fails where there is no user, or no room.
 spa_hand_over() {
@@ -36,7 +42,12 @@ spa_hand_over() {
 		[ -d "$directory" ] || mkdir -m 0700 "$directory" || return 1
 		[ ! -L "$directory" ] && chown spa-knockd:spa-knockd "$directory" || return 1
 		for file in state.json journal lock control.sock; do
-			[ ! -e "$directory/$file" ] || chown -h spa-knockd:spa-knockd "$directory/$file" || return 1
+			[ -e "$directory/$file" ] || continue
+			if ! spa_has_one_name "$directory/$file"; then
+				spa_note warn "$directory/$file has another name, so it is not handed over to the daemon; remove it"
+				continue
+			fi
+			chown -h spa-knockd:spa-knockd "$directory/$file" || return 1
 		done
 	done
 }

@@ -45,7 +45,8 @@ spa_holds() {
 	return 1
 }
 
-# Sets SPA_DEVICES, and SPA_FOUND to the devices that the configuration does not name itself. The device of a network
+# Sets SPA_DEVICES, SPA_FOUND to the devices that the configuration does not name itself, and SPA_UNKNOWN where it
+# names a network that is neither configured nor up. The device of a network
 # that is down keeps its place, and the daemon awaits it: only one that was never up is not known.
 spa_find_devices() {
 	local network device
@@ -54,6 +55,7 @@ spa_find_devices() {
 	[ -n "$SPA_NETWORKS$SPA_DEVICES" ] || SPA_NETWORKS=wan
 	SPA_FOUND=
 	SPA_PAIRS=
+	SPA_UNKNOWN=
 	network_flush_cache
 	for network in $SPA_NETWORKS; do
 		device=
@@ -63,6 +65,7 @@ spa_find_devices() {
 			[ -n "$device" ] || spa_note notice "network '$network' is not up and has no device yet; it is awaited"
 		elif [ -z "$device" ]; then
 			spa_note warn "there is no network '$network' in /etc/config/network; correct list network"
+			SPA_UNKNOWN=1
 		fi
 		case "$device" in
 		'') continue ;;
@@ -207,14 +210,28 @@ spa_resolved_text() {
 		END { exit !done }'
 }
 
+# Makes the directory of what the daemon reads, and fails where it or the one above is not root's own: anybody may make
+# directories in /var, which is /tmp. What a full /var keeps from being made is no matter of this.
+spa_own_resolved() {
+	local directory
+	for directory in "${SPA_RESOLVED%/*}" "$SPA_RESOLVED"; do
+		mkdir "$directory" 2>/dev/null
+		if [ -L "$directory" ] || { [ -e "$directory" ] && [ ! -O "$directory" ]; }; then
+			spa_note err "$directory is not a directory of root's own, and the keys would be in it; remove it, and see who made it"
+			return 1
+		fi
+	done
+}
+
 # Writes what the daemon reads, whole or not at all, where it differs; then SPA_CHANGED is set, and the former one
 # is beside it. Its directory is root's, so that the daemon's user cannot put a link there.
 spa_write_resolved() {
 	local new="$SPA_RESOLVED/config.new"
 	SPA_CHANGED=
+	spa_own_resolved || return
 	rm -f "$SPA_RESOLVED/config.old"
 	if ! (
-		mkdir -p "$SPA_RESOLVED" && umask 077 &&
+		umask 077 &&
 			spa_resolved_text >"$new" && chgrp "$(spa_group)" "$new" && chmod 0640 "$new" &&
 			printf '%s' "$SPA_PAIRS" >"$SPA_RESOLVED/devices.new"
 	) 2>/dev/null; then

@@ -134,7 +134,7 @@ function apply(place, checked) {
 
 function pending(place, checked) {
 	return E('div', { 'class': 'alert-message notice', 'role': 'status' }, [
-		E('p', {}, [ _('Changes are saved, but not in force: until they are applied, the client is refused.') ]),
+		E('p', {}, [ _('Changes are saved, but not in force: until they are applied, the client is refused. "Apply now" applies all that is saved, on other pages, too.') ]),
 		E('button', {
 			'type': 'button',
 			'class': 'btn cbi-button cbi-button-apply important',

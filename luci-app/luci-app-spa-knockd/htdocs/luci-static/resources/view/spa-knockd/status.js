@@ -174,7 +174,9 @@ return view.extend({
 	},
 
 	revokeButton(grant) {
-		const question = _('Close everything that "%s" has opened for %s?').format(grant.access || _('unknown'), grant.source);
+		const question = grant.access
+			? _('Close everything that "%s" has opened for %s?').format(grant.access, grant.source)
+			: _('Close everything that is open for %s, whoever has opened it?').format(grant.source);
 
 		return [ E('button', {
 			'class': 'btn cbi-button cbi-button-remove',
