@@ -1,6 +1,6 @@
 # What a developer types; each target installs what it needs.
 
-.PHONY: help demo cross test test-offload test-cross bench bench-flood bench-idle bench-soak lint
+.PHONY: help demo cross test test-offload test-cross test-luci bench bench-flood bench-idle bench-soak lint
 
 help: ## Say what can be typed
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
@@ -26,6 +26,9 @@ test-cross: ## Look at the routers' binaries, and run them on emulated CPUs and 
 	@tests/setup.sh cross
 	@cross/build
 	@tests/cross/run.sh
+
+test-luci: ## Drive the pages in a browser, with LUCI_SRC=/path/to/luci
+	@LUCI_SRC="$(LUCI_SRC)" tests/luci-browser/run.sh
 
 bench: ## Measure speed and size beside fwknopd
 	@tests/setup.sh lab bench

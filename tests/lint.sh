@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 cargo fmt --check
 cargo clippy --quiet --all-targets -- -D warnings
 # What `cargo test` does not run by itself is not among them.
-cargo clippy --quiet --test lab_offload -- -D warnings
+cargo clippy --quiet --test lab_offload --test lab_luci -- -D warnings
 # The router's build carries no syslog.
 cargo clippy --quiet --no-default-features --lib --bins -- -D warnings
 

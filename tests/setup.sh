@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that building, lint, lab, machine, cross or bench need, where they are missing.
+# Installs the Debian packages that building, lint, lab, luci, machine, cross or bench need, where they are missing.
 set -eu
 
 say() { echo "setup: $*" >&2; }
@@ -11,7 +11,7 @@ fi
 
 wanted="gcc libc6-dev libpcap-dev libmnl-dev libnftnl-dev pkg-config"
 # Node may be there without being Debian's package; Debian's own is new enough.
-node=nodejs npm=npm eslint=
+node=nodejs npm=npm projects=
 command -v node >/dev/null && node=
 command -v npm >/dev/null && npm=
 for purpose; do
@@ -19,7 +19,11 @@ for purpose; do
 	build) ;;
 	lint)
 		wanted="$wanted shellcheck $node $npm"
-		eslint=1
+		projects="$projects luci-app"
+		;;
+	luci)
+		wanted="$wanted chromium $node $npm"
+		projects="$projects tests/luci-browser"
 		;;
 	lab) wanted="$wanted $node nftables iptables iproute2 util-linux fwknop-client strace libfaketime busybox-static" ;;
 	# Emulator and kernels are unpacked by tests/machine/fetch.sh, not installed.
@@ -34,19 +38,20 @@ for purpose; do
 	esac
 done
 
-# ESLint as luci-app/package-lock.json names it, below luci-app/, where no package of ours takes it from.
-see_to_eslint() {
-	[ "$eslint" ] || return 0
-	app="$(dirname "$0")/../luci-app"
-	lock=node_modules/.package-lock.json
-	[ -e "$app/$lock" ] && [ "$(find "$app/$lock" -newer "$app/package-lock.json")" ] && return 0
-	say "installing ESLint"
-	npm ci --prefix "$app" --no-audit --no-fund --loglevel=error >/dev/null
+# What the package-lock.json of a directory names, below that directory, where no package of ours takes it from.
+see_to_node() {
+	for project in $projects; do
+		directory="$(dirname "$0")/../$project"
+		lock=node_modules/.package-lock.json
+		[ -e "$directory/$lock" ] && [ "$(find "$directory/$lock" -newer "$directory/package-lock.json")" ] && continue
+		say "installing what $project/package-lock.json names"
+		npm ci --prefix "$directory" --no-audit --no-fund --loglevel=error >/dev/null
+	done
 }
 
 if ! command -v dpkg-query >/dev/null; then
 	say "not a Debian system: please see to $wanted yourself"
-	see_to_eslint
+	see_to_node
 	exit 0
 fi
 
@@ -56,7 +61,7 @@ for package in $wanted; do
 	[ "$state" = installed ] || missing="$missing $package"
 done
 if [ -z "$missing" ]; then
-	see_to_eslint
+	see_to_node
 	exit 0
 fi
 
@@ -82,4 +87,4 @@ $as_root apt-get update -qq </dev/null
 # shellcheck disable=SC2086 # a list of packages
 $as_root env DEBIAN_FRONTEND=noninteractive \
 	apt-get install -y -qq --no-install-recommends $missing </dev/null >/dev/null
-see_to_eslint
+see_to_node
