@@ -70,6 +70,7 @@ pub(crate) fn config(access: Vec<Access>) -> Config {
             log_level: log::LevelFilter::Info,
         },
         access,
+        otp: Vec::new(),
     }
 }
 
