@@ -14,7 +14,7 @@ for purpose; do
 	case $purpose in
 	build) ;;
 	lint) wanted="$wanted shellcheck" ;;
-	lab) wanted="$wanted nftables iptables iproute2 util-linux fwknop-client strace libfaketime" ;;
+	lab) wanted="$wanted nftables iptables iproute2 util-linux fwknop-client strace libfaketime oathtool" ;;
 	# Emulator and kernels are unpacked by tests/machine/fetch.sh, not installed.
 	machine) wanted="$wanted binutils procps xz-utils" ;;
 	bench) wanted="$wanted fwknop-server iptables" ;;
