@@ -18,3 +18,6 @@ find . \( -name 'target*' -o -name .git -o -name node_modules \) -prune -o -type
 	while read -r file; do
 		head -n 1 "$file" | tr -d '\0' | grep -Eq '^#!.*[/ ](ba|da)?sh( |$)|^# shellcheck shell=' && echo "$file"
 	done | xargs shellcheck
+
+# A new test program runs on foreign CPUs, or it is said why not.
+tests/cross/named.sh
