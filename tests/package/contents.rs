@@ -148,6 +148,7 @@ fn what_cannot_be_packed_is_named_and_leaves_nothing() {
     let sources = sources();
     let failure = failed(&pack(&sources, &["mipsel_24kc"]));
     assert_eq!(failure, "ipk: no target/cross/bin/mipsel_24kc/spa-knockd: run cross/build mipsel_24kc first\n");
+    assert_eq!(failed(&pack(&sources, &["mips"])), "ipk: mips is not in cross/routers\n");
 
     let mut undated = Command::new(sources.path("cross/ipk"));
     undated.arg(ARCH).env_remove("SOURCE_DATE_EPOCH").env("GIT_CEILING_DIRECTORIES", "/");
@@ -163,9 +164,9 @@ fn what_cannot_be_packed_is_named_and_leaves_nothing() {
 }
 
 #[test]
-fn without_a_word_it_packs_for_all_targets_and_elsewhere_where_it_is_told_to() {
+fn without_a_word_it_packs_for_all_routers_and_elsewhere_where_it_is_told_to() {
     let sources = sources();
-    sources.write("cross/targets", "# comment\nmips_24kc a b\nx86_64\tc\n");
+    sources.write("cross/routers", "# comment\n\nmips_24kc mips_24kc x\nx86_64\tx86_64\ty\n");
     let failure = failed(&pack(&sources, &[]));
     assert!(
         failure.ends_with("ipk: no target/cross/bin/x86_64/spa-knockd: run cross/build x86_64 first\n"),

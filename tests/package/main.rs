@@ -7,6 +7,7 @@ mod feed;
 mod luci;
 mod makefile;
 mod router;
+mod routers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -15,10 +15,10 @@ const INIT: &str = "#!/bin/sh\necho \"$1\" >>/log\ncase $1 in\nrunning) [ -e /ru
 const INFO: &str = "usr/lib/opkg/info";
 
 /// A router without anything that is not asked for here: busybox, /lib/functions.sh and the package's files.
-struct Router(Folder);
+pub(super) struct Router(pub(super) Folder);
 
 impl Router {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let root = Folder::new();
         let path = std::env::var("PATH").unwrap();
         let busybox: Option<PathBuf> =
@@ -46,7 +46,7 @@ impl Router {
     }
 
     /// Runs something on the router, with these words in its environment.
-    fn run(&self, environment: &[&str], command: &str) -> Output {
+    pub(super) fn run(&self, environment: &[&str], command: &str) -> Output {
         self.0.write("log", "");
         let mut chroot = Command::new("chroot");
         chroot.arg(&self.0.0).arg("/bin/env").arg("-i").arg("PATH=/bin").args(environment);
