@@ -12,7 +12,7 @@ demo: ## Knock at a port and watch it open and close, in network namespaces
 
 cross: ## Build the binaries and packages for routers
 	@tests/setup.sh cross
-	@cross/build && cross/ipk
+	@cross/build && cross/ipk && cross/table
 
 test: lint ## Check the form of everything and run every test
 	@tests/setup.sh lab

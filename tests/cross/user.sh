@@ -18,7 +18,7 @@ while read -r name how _; do
 done < <(grep -v '^#' tests/cross/tests)
 
 # Nobody debugs these, and what debuggers need is most of the work of linking; emulated digests want some optimization.
-export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL=1
+export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_INCREMENTAL=0
 nice -n 5 cross/cargo "$arch" test --quiet --no-run --message-format=json --no-default-features --features seccomp "${wanted[@]}" >"$work/built"
 sed -n '/"profile":{[^}]*"test":true/s/.*"executable":"\([^"]*\)".*/\1/p' "$work/built" >"$work/programs"
 

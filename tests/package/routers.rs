@@ -79,7 +79,9 @@ fn a_processor_without_vfp_is_refused_before_anything_is_installed() {
         assert_eq!(succeeded(&ask("armv7l", features, &[])), "", "{features}");
     }
     // A router of MediaTek's MT7629, whose kernel knows no VFP; and VFPv2, of an older processor.
-    for features in ["half thumb fastmult edsp tls idiva idivt lpae evtstrm", "half thumb fastmult vfp edsp java tls", ""] {
+    for features in
+        ["half thumb fastmult edsp tls idiva idivt lpae evtstrm", "half thumb fastmult vfp edsp java tls", ""]
+    {
         let refused = failed(&ask("armv7l", features, &[]));
         assert!(refused.contains("VFPv3") && refused.contains("arm_cortex-a7-soft"), "{refused}");
     }
