@@ -48,7 +48,7 @@ pub const MAX_AGE_MAX: u64 = 100_000;
 /// Most access stanzas in one configuration: each costs one HMAC per junk packet.
 pub const STANZAS_MAX: usize = 256;
 
-/// Most captured ports and port ranges: the BPF filter that they become has short jumps.
+/// Most captured ports and port ranges: the kernel goes through them for each packet, and old ones have little room for them.
 pub const PORT_RANGES_MAX: usize = 32;
 
 /// Most sections in one configuration: names are compared with each other.

@@ -19,8 +19,6 @@ pub(super) mod v4 {
     pub(in crate::capture) const SOURCE: usize = 12;
     pub(in crate::capture) const DESTINATION: usize = 16;
     pub(in crate::capture) const HEADER_MIN: usize = 20;
-    /// Options come in words of four bytes.
-    pub(in crate::capture) const OPTIONS_MIN: usize = 4;
     /// "More fragments" and the offset: any of these bits makes a fragment.
     pub(in crate::capture) const FRAGMENT_MASK: u16 = 0x3fff;
 }

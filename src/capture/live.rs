@@ -6,16 +6,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use pcap::{Active, Capture, Direction};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
+use socket2::{SockFilter, SockRef};
 
 use super::Datagram;
 use super::filter::Filter;
 use super::link::{LinkType, decode};
+use super::program::KEPT;
 use super::savefile::{link_name, words};
 use crate::reason::Reason;
-
-/// Bytes kept of a frame: the longest knock in UDP, with every header at its longest, needs 1606, and extension
-/// headers get the rest. A slot of the ring is then below 2048 bytes, so that two share a page.
-const SNAPLEN: i32 = 1900;
 
 /// Frames that one call of [`Live::drain`] takes at most, whatever its budget.
 const BATCH_MAX: usize = 65_536;
@@ -135,18 +133,22 @@ impl Live {
     pub fn open(device: &str, ring_kib: u32, filter: &Filter) -> Result<Self, OpenError> {
         let ring = i32::try_from(u64::from(ring_kib) * 1024).unwrap_or(i32::MAX);
         let capture = Capture::from_device(device)
-            .and_then(|capture| capture.promisc(false).immediate_mode(true).snaplen(SNAPLEN).buffer_size(ring).open())
+            .and_then(|capture| {
+                capture.promisc(false).immediate_mode(true).snaplen(KEPT.into()).buffer_size(ring).open()
+            })
             .and_then(Capture::setnonblock)
             .map_err(|error| explain(device, &error))?;
         let number = capture.get_datalink();
         let link =
             LinkType::from_dlt(number.0).ok_or_else(|| OpenError::LinkType(device.to_owned(), link_name(number)))?;
-        let mut live = Self { device: device.to_owned(), capture, link, filter: filter.clone() };
-        // Not `inbound` in the expression: libpcap judges the first frame itself, and there that word never holds.
-        live.capture
-            .direction(Direction::In)
-            .and_then(|()| live.capture.filter(&filter.expression(link), true))
-            .map_err(|error| explain(device, &error))?;
+        let live = Self { device: device.to_owned(), capture, link, filter: filter.clone() };
+        live.capture.direction(Direction::In).map_err(|error| explain(device, &error))?;
+        // The device was bound above, so what came until here is in the ring unjudged: `drain` judges every datagram.
+        let program: Vec<_> =
+            filter.program(link).iter().map(|step| SockFilter::new(step.code, step.jt, step.jf, step.k)).collect();
+        SockRef::from(&live.capture)
+            .attach_filter(&program)
+            .map_err(|error| OpenError::Other(device.to_owned(), format!("the kernel takes no filter: {error}")))?;
         Ok(live)
     }
 

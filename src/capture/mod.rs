@@ -5,9 +5,11 @@ pub mod filter;
 mod ip;
 pub mod link;
 pub mod live;
-mod rules;
+mod program;
 pub mod savefile;
 mod transport;
+
+pub use program::Instruction;
 
 use std::net::IpAddr;
 

@@ -205,7 +205,7 @@ pub(crate) const REQUESTS: &[Point] = &[
     at(Reload, "bind", Any, "ENODEV", Told("wan")),
     at(Reload, "setsockopt", Any, "ENOMEM", Told("wan")),
     nth(4, at(Reload, "setsockopt", Any, "ENOMEM", Done)),
-    nth(6, at(Reload, "setsockopt", Any, "ENOMEM", Done)),
+    nth(5, at(Reload, "setsockopt", Any, "ENOMEM", Told("the kernel takes no filter"))),
     at(Reload, "eventfd2", Any, "EMFILE", Done),
     at(Hangup, "openat", Config, "EACCES", NextTime),
 ];

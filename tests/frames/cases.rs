@@ -8,12 +8,12 @@ use crate::build::{PORT, icmp, ipv4, ipv4_with, ipv6, ipv6_chain, tcp, udp, udp_
 /// Transport, destination port and payload length, or the refusal.
 pub(crate) type Expected = Result<(Transport, u16, usize), Reason>;
 
-/// An IP packet, what must be read out of it, and whether the kernel may leave it to us unjudged.
+/// An IP packet, what must be read out of it, and whether the kernel leaves it to us for its extension headers.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) packet: Vec<u8>,
     pub(crate) expected: Expected,
-    pub(crate) variable_header: bool,
+    pub(crate) extended: bool,
 }
 
 /// The packet with some of its bytes replaced.
@@ -26,8 +26,8 @@ pub(crate) fn cases() -> Vec<Case> {
     use Reason::{Fragment, FrameMalformed, FrameTransport};
     use Transport::{Icmp, Tcp, Udp};
     let mut all = Vec::new();
-    let mut add = |name, packet, expected, variable_header| {
-        all.push(Case { name, packet, expected, variable_header });
+    let mut add = |name, packet, expected, extended| {
+        all.push(Case { name, packet, expected, extended });
     };
     for length in [139, 140, 200, 1500, 1501] {
         add("udp", ipv4(17, &udp(length)), Ok((Udp, PORT, length)), false);
@@ -36,8 +36,8 @@ pub(crate) fn cases() -> Vec<Case> {
         add("icmp6", ipv6(58, &icmp(128, length)), Ok((Icmp, 0, length)), false);
         add("tcp", ipv4(6, &tcp(0, length)), Ok((Tcp, PORT, length)), false);
         add("tcp6", ipv6(6, &tcp(3, length)), Ok((Tcp, PORT, length)), false);
-        add("options", ipv4_with(17, 1, 0, &udp(length)), Ok((Udp, PORT, length)), true);
-        add("all options", ipv4_with(17, 10, 0, &udp(length)), Ok((Udp, PORT, length)), true);
+        add("options", ipv4_with(17, 1, 0, &udp(length)), Ok((Udp, PORT, length)), false);
+        add("all options", ipv4_with(17, 10, 0, &udp(length)), Ok((Udp, PORT, length)), false);
         add("one header", ipv6_chain(&[60], 17, &udp(length)), Ok((Udp, PORT, length)), true);
     }
     for length in [0, 1] {
@@ -48,10 +48,10 @@ pub(crate) fn cases() -> Vec<Case> {
     for port in [0, 1, 999, 1000, 1010, 2000, 2001, 62200, 62202, 65535] {
         add("other port", ipv4(17, &udp_to(port, 200)), Ok((Udp, port, 200)), false);
         add("other port 6", ipv6(17, &udp_to(port, 200)), Ok((Udp, port, 200)), false);
-        add("other port, options", ipv4_with(17, 2, 0, &udp_to(port, 200)), Ok((Udp, port, 200)), true);
+        add("other port, options", ipv4_with(17, 2, 0, &udp_to(port, 200)), Ok((Udp, port, 200)), false);
     }
-    add("tcp with options in ip", ipv4_with(6, 3, 0, &tcp(2, 1)), Ok((Tcp, PORT, 1)), true);
-    add("icmp with options", ipv4_with(1, 3, 0, &icmp(0, 140)), Ok((Icmp, 0, 140)), true);
+    add("tcp with options in ip", ipv4_with(6, 3, 0, &tcp(2, 1)), Ok((Tcp, PORT, 1)), false);
+    add("icmp with options", ipv4_with(1, 3, 0, &icmp(0, 140)), Ok((Icmp, 0, 140)), false);
     add("evil bit", ipv4_with(17, 0, 0x8000, &udp(200)), Ok((Udp, PORT, 200)), false);
     add("first fragment", ipv4_with(17, 0, 0x2000, &udp(200)), Err(Fragment), false);
     add("last fragment", ipv4_with(17, 0, 0x00b9, &udp(200)), Err(Fragment), false);

@@ -65,21 +65,6 @@ fn the_keys_go_into_no_directory_of_somebody_elses() {
 }
 
 #[test]
-fn the_kernel_has_room_for_the_filter() {
-    let router = Router::new(&simple());
-    let limit = "/proc/sys/net/core/optmem_max";
-    for (before, after) in [(10_240, 131_072), (131_073, 131_073)] {
-        router.good(&format!("echo {before} >{limit}"));
-        router.init("start");
-        router.serving();
-        assert_eq!(router.good(&format!("cat {limit}")).trim(), after.to_string());
-        assert!(!router.good("cat /tmp/daemon.log").contains("optmem_max"));
-        router.init("stop");
-        router.wait("the daemon's end", || !router.running());
-    }
-}
-
-#[test]
 fn the_package_as_installed_touches_nothing() {
     let router = Router::new(include_str!("../../files/etc/config/spa-knockd"));
     router.init("start");

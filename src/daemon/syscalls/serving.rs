@@ -93,7 +93,7 @@ pub const SERVING: &[Syscall] = &[
     call("eventfd2", "libpcap makes one for each capture"),
     call("uname", "libpcap asks for the kernel's word size"),
     // Memory. Nothing that is mapped may be executed.
-    call("brk", "memory"),
+    call("brk", "memory").elsewhere(LOAD),
     call("mmap", "memory, and the ring of a capture").only(&[&[Arg::Lacks(2, EXECUTABLE)]]),
     call("mmap2", "the same").elsewhere(NARROW).only(&[&[Arg::Lacks(2, EXECUTABLE)]]),
     call("munmap", "memory"),
