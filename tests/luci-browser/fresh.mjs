@@ -46,7 +46,7 @@ step('a new user gets keys, and a QR code with them that is hidden first', async
 	await root.press('New user…');
 	await root.page.locator('.modal input[type=text]').first().fill('<script>');
 	await root.press('Create with new keys');
-	await root.page.locator('.modal [role=alert]').waitFor();
+	await root.page.locator('.modal .alert-message', { hasText: 'Only letters, digits and underscores' }).waitFor();
 	await root.page.locator('.modal input[type=text]').first().fill('phone');
 	await root.press('Create with new keys');
 	await root.see('Connect a client as phone');
