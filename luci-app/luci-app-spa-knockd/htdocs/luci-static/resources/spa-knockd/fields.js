@@ -99,12 +99,17 @@ function judged(base) {
 
 		/* What was wrong may be right now, here and in other fields. */
 		onchange(ev, section_id) {
-			for (const option of this.section.children) {
-				const field = this.map.findElement('data-field', option.cbid(section_id));
+			const review = () => {
+				for (const option of this.section.children) {
+					const field = this.map.findElement('data-field', option.cbid(section_id));
 
-				if (field?.querySelector('[data-said="problem"]'))
-					say(option, section_id, 'problem', option.problem?.(section_id));
-			}
+					if (field?.querySelector('[data-said="problem"]'))
+						say(option, section_id, 'problem', option.problem?.(section_id));
+				}
+			};
+
+			/* Later: a field changes when somebody presses a button below, which must not move away under the pointer. */
+			setTimeout(review, 500);
 		}
 	});
 }
