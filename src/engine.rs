@@ -5,7 +5,6 @@
 mod pending;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +20,7 @@ use crate::knock::fwknop::verify::{Opened, Sealed, Verifier};
 use crate::limits::{PACKET_MAX, STANZAS_MAX};
 use crate::reason::Reason;
 use crate::replay::{Entry, ReplayMemory};
+use crate::sorted::SortedMap;
 
 pub use pending::Pending;
 use pending::{Claim, Claims};
@@ -45,9 +45,9 @@ pub struct Memory {
     /// The router's own clock at the last honoured knock, in Unix seconds.
     pub clock_floor: u64,
     /// For each stanza the newest timestamp that it honoured.
-    pub newest: BTreeMap<String, u64>,
+    pub newest: SortedMap<String, u64>,
     /// For each stanza the timestamp up to which it refuses since the last reboot.
-    pub floors: BTreeMap<String, u64>,
+    pub floors: SortedMap<String, u64>,
     /// Whether a part of the memory is known to be lost: what was honoured before must be kept out by time.
     pub lost: bool,
 }
@@ -61,7 +61,7 @@ impl Memory {
         let now = if clock.unix < BUILD_EPOCH { 0 } else { clock.unix };
         // A knock of this very second is one that was made after the reset.
         let highest = now.saturating_sub(1);
-        let lower = |timestamps: BTreeMap<String, u64>| -> BTreeMap<String, u64> {
+        let lower = |timestamps: SortedMap<String, u64>| -> SortedMap<String, u64> {
             let lowered = timestamps.into_iter().map(|(name, timestamp)| (name, timestamp.min(highest)));
             lowered.filter(|(_, timestamp)| *timestamp > 0).collect()
         };
@@ -118,8 +118,8 @@ pub struct Engine {
     max_timeout: u32,
     replay: ReplayMemory,
     clock_floor: u64,
-    removed: BTreeMap<String, u64>,
-    removed_floors: BTreeMap<String, u64>,
+    removed: SortedMap<String, u64>,
+    removed_floors: SortedMap<String, u64>,
     lost: bool,
 }
 
@@ -142,7 +142,7 @@ impl Engine {
     #[must_use]
     pub fn new(config: &Config, memory: Memory) -> Self {
         let configured = |name: &str| config.access.iter().any(|access| access.name == name);
-        let of_removed = |floors: &BTreeMap<String, u64>| {
+        let of_removed = |floors: &SortedMap<String, u64>| {
             let gone = floors.iter().filter(|(name, _)| !configured(name));
             gone.map(|(_, &timestamp)| timestamp).max().unwrap_or(0)
         };
@@ -150,7 +150,7 @@ impl Engine {
         let newest_removed = of_removed(&memory.newest);
         let floor_removed = of_removed(&memory.floors);
         // Nor may one that was given another's key open what the other honoured.
-        let of = |access: &Access, timestamps: &BTreeMap<String, u64>, removed| {
+        let of = |access: &Access, timestamps: &SortedMap<String, u64>, removed| {
             let related = config.access.iter().filter(|other| share_a_key(access, other));
             let related = related.filter_map(|other| timestamps.get(&other.name).copied()).max().unwrap_or(0);
             timestamps.get(&access.name).copied().unwrap_or(removed).max(related)
@@ -166,7 +166,7 @@ impl Engine {
                 access: access.clone(),
             })
             .collect();
-        let gone = |timestamps: BTreeMap<String, u64>| newest_of(timestamps, |name| !configured(name));
+        let gone = |timestamps: SortedMap<String, u64>| newest_of(timestamps, |name| !configured(name));
         let (removed, removed_floors) = (gone(memory.newest), gone(memory.floors));
         Self {
             stanzas,
@@ -199,12 +199,12 @@ impl Engine {
     /// The clock floor and, for each stanza, the newest timestamp that it honoured or may have honoured: what must
     /// survive a reboot.
     #[must_use]
-    pub fn floors(&self) -> (u64, BTreeMap<String, u64>) {
+    pub fn floors(&self) -> (u64, SortedMap<String, u64>) {
         (self.clock_floor, self.newest(|stanza| stanza.newest.max(stanza.floor)))
     }
 
     /// This timestamp of each stanza that has one, and those of the stanzas that are gone.
-    fn newest(&self, of: impl Fn(&Stanza) -> u64) -> BTreeMap<String, u64> {
+    fn newest(&self, of: impl Fn(&Stanza) -> u64) -> SortedMap<String, u64> {
         let mut newest = self.removed.clone();
         let stamped = self.stanzas.iter().map(|stanza| (stanza.name.to_string(), of(stanza)));
         newest.extend(stamped.filter(|(_, timestamp)| *timestamp > 0));
@@ -466,7 +466,7 @@ fn share_a_key(one: &Access, other: &Access) -> bool {
 }
 
 /// The timestamps of the stanzas that `is_gone` names; of too many the newest, which hold for the older ones too.
-fn newest_of(timestamps: BTreeMap<String, u64>, is_gone: impl Fn(&str) -> bool) -> BTreeMap<String, u64> {
+fn newest_of(timestamps: SortedMap<String, u64>, is_gone: impl Fn(&str) -> bool) -> SortedMap<String, u64> {
     let mut kept: Vec<(String, u64)> = timestamps.into_iter().filter(|(name, _)| is_gone(name)).collect();
     kept.sort_by_key(|&(_, timestamp)| Reverse(timestamp));
     kept.truncate(STANZAS_MAX);

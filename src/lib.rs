@@ -25,4 +25,5 @@ pub mod net;
 pub mod reason;
 pub mod replay;
 mod retry;
+pub mod sorted;
 pub mod uci;

@@ -1,7 +1,5 @@
 //! The knocks already seen: bounded, ordered by their timestamps, forgetful only of what can never be fresh again.
 
-use std::collections::BTreeSet;
-
 use crate::limits::REPLAY_MAX;
 use crate::reason::Reason;
 
@@ -20,7 +18,8 @@ pub struct Entry {
 /// The memory of knocks already seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplayMemory {
-    entries: BTreeSet<Entry>,
+    /// In their order. New ones are nearly always the newest, so hardly any is moved.
+    entries: Vec<Entry>,
     horizon: u64,
 }
 
@@ -29,7 +28,7 @@ impl ReplayMemory {
     /// knock that could have been forgotten.
     #[must_use]
     pub fn has_seen(&self, entry: Entry) -> bool {
-        entry.timestamp <= self.horizon || self.entries.contains(&entry)
+        entry.timestamp <= self.horizon || self.entries.binary_search(&entry).is_ok()
     }
 
     /// Remembers a knock.
@@ -37,33 +36,32 @@ impl ReplayMemory {
     /// # Errors
     /// [`Reason::Replay`] for one that [`Self::has_seen`], [`Reason::ReplayFull`] where every entry is still needed.
     pub fn remember(&mut self, entry: Entry) -> Result<(), Reason> {
-        if self.has_seen(entry) {
-            return Err(Reason::Replay);
+        match self.entries.binary_search(&entry) {
+            Err(place) if entry.timestamp > self.horizon => {
+                if self.entries.len() >= REPLAY_MAX {
+                    return Err(Reason::ReplayFull);
+                }
+                self.entries.insert(place, entry);
+                Ok(())
+            }
+            _ => Err(Reason::Replay),
         }
-        if self.entries.len() >= REPLAY_MAX {
-            return Err(Reason::ReplayFull);
-        }
-        self.entries.insert(entry);
-        Ok(())
     }
 
     /// Forgets the entries that are older than `max_age` at the time `now`, and raises the horizon to the newest
     /// of them: a clock that is set back later must not make them fresh again.
     pub fn forget_stale(&mut self, now: u64, max_age: u64) {
-        while let Some(&oldest) = self.entries.first() {
-            if oldest.timestamp.saturating_add(max_age) >= now {
-                break;
-            }
-            self.entries.pop_first();
-            self.raise_horizon(oldest.timestamp);
+        let stale = self.entries.partition_point(|entry| entry.timestamp.saturating_add(max_age) < now);
+        let newest = self.entries.drain(..stale).next_back();
+        if let Some(newest) = newest {
+            self.raise_horizon(newest.timestamp);
         }
     }
 
     /// Makes room by forgetting the oldest entries, where a per-stanza counter keeps their replays out.
     pub fn forget_counted(&mut self) {
-        while self.entries.len() >= REPLAY_MAX {
-            self.entries.pop_first();
-        }
+        let excess = (self.entries.len() + 1).saturating_sub(REPLAY_MAX);
+        self.entries.drain(..excess);
     }
 
     /// Timestamps up to this one are refused.

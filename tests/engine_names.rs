@@ -213,7 +213,7 @@ fn a_knock_that_waits_is_remembered_at_once_and_honoured_once() {
         assert_eq!(verdict.fields.as_ref().map(|fields| fields.user.as_str()), Some("alice"));
         assert!(verdict.outcome.is_ok());
         engine.honoured(&verdict, at(NOW));
-        assert_eq!(engine.floors(), (NOW, [("alice".to_owned(), NOW)].into()));
+        assert_eq!(engine.floors(), (NOW, [("alice".to_owned(), NOW)].into_iter().collect()));
     }
 }
 

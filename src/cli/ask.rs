@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use spa_knockd::control::client::{Client, good};
-use spa_knockd::control::{FILE, VERSION};
+use spa_knockd::control::{FILE, VERSION, json};
 
 use super::{Failure, RUN_DIR};
 
@@ -21,11 +21,21 @@ pub(super) fn connect(socket: Option<&PathBuf>) -> Result<Client, Failure> {
 
 /// A request with these further fields.
 pub(super) fn request(name: &str, fields: &[(&str, Value)]) -> Value {
-    let mut request = serde_json::Map::new();
-    request.insert("v".to_owned(), VERSION.into());
-    request.insert("request".to_owned(), name.into());
-    request.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    Value::Object(request)
+    let mut request = object(fields);
+    if let Value::Object(request) = &mut request {
+        request.insert("v".to_owned(), VERSION.into());
+        request.insert("request".to_owned(), name.into());
+    }
+    request
+}
+
+/// An object with these fields.
+pub(super) fn object(fields: &[(&str, Value)]) -> Value {
+    let mut object = serde_json::Map::new();
+    for (name, value) in fields {
+        object.insert((*name).to_owned(), value.clone());
+    }
+    Value::Object(object)
 }
 
 /// Asks one question and gives the good reply.
@@ -38,7 +48,7 @@ pub(super) fn text(value: &Value, field: &str) -> String {
     match value.get(field) {
         Some(Value::String(text)) => text.clone(),
         None | Some(Value::Null) => String::new(),
-        Some(other) => other.to_string(),
+        Some(other) => json(other),
     }
 }
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use argh::FromArgs;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::ask::{ask, connect, list, number, request, table, text};
+use super::ask::{ask, connect, list, number, object, request, table, text};
 use super::{Failure, say, say_json};
 
 /// the living grants with the time that is left to each
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     if arguments.json {
-        return say_json(&json!({ "grants": grants }));
+        return say_json(&object(&[("grants", grants.into())]));
     }
     if grants.is_empty() {
         return say("no living grants\n");
@@ -78,6 +78,7 @@ fn kind(set: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
     use spa_knockd::firewall::sets::Set;
 
     #[test]

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use argh::FromArgs;
 use rustix::fs::{MemfdFlags, memfd_create};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use spa_knockd::capture::Transport;
+use spa_knockd::control::json;
 use spa_knockd::daemon::clock::wall;
 use spa_knockd::daemon::privileges::{User, is_root, renounce};
 use spa_knockd::engine::{Engine, Memory};
@@ -21,7 +22,7 @@ use spa_knockd::knock::fwknop::keys::DigestType;
 use spa_knockd::limits::PACKET_MAX;
 use zeroize::Zeroizing;
 
-use super::ask::{ask, connect, request};
+use super::ask::{ask, connect, object, request};
 use super::explain::transport;
 use super::explanation::{Arrival, Explainer, Explanation, explain, explain_savefile};
 use super::{CONFIG, Failure, USER, check, keygen, load_quietly, say, say_json};
@@ -61,13 +62,13 @@ struct Question(Map<String, Value>);
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match (arguments.verb.as_str(), &arguments.method) {
-        ("list", None) => say_json(&methods()),
+        ("list", None) => say(METHODS),
         ("call", Some(method)) => {
             let answer = Question::read().and_then(|question| answer(method, question, arguments));
             match answer {
                 // It may hold fresh keys.
-                Ok(answer) => say(&Zeroizing::new(format!("{answer}\n"))),
-                Err(error) => say_json(&json!({ "ok": false, "error": error })),
+                Ok(answer) => say(&Zeroizing::new(json(&answer) + "\n")),
+                Err(error) => say_json(&object(&[("ok", false.into()), ("error", error.into())])),
             }
         }
         _ => Err("rpcd: say `list`, or `call` and a method".to_owned()),
@@ -75,18 +76,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// The methods, with a value of the right kind for each argument.
-fn methods() -> Value {
-    json!({
-        "status": {},
-        "grants": { "skip": 0 },
-        "events": {},
-        "check": {},
-        "explain": { "payload": "", "source": "", "destination": "", "transport": "", "port": 0 },
-        "explain_capture": { "data": "" },
-        "revoke": { "access": "", "source": "", "all": true, "kill": true },
-        "keygen": { "hmac_digest": "" },
-    })
-}
+const METHODS: &str = concat!(
+    r#"{"status":{},"grants":{"skip":0},"events":{},"check":{},"#,
+    r#""explain":{"payload":"","source":"","destination":"","transport":"","port":0},"explain_capture":{"data":""},"#,
+    r#""revoke":{"access":"","source":"","all":true,"kill":true},"keygen":{"hmac_digest":""}}"#,
+    "\n"
+);
 
 fn answer(method: &str, mut question: Question, arguments: &Arguments) -> Result<Value, Failure> {
     match method {
@@ -102,7 +97,7 @@ fn answer(method: &str, mut question: Question, arguments: &Arguments) -> Result
         "revoke" => revoke(question, arguments),
         "check" => {
             question.end()?;
-            serde_json::to_value(check::report(&arguments.config)).map_err(|error| error.to_string())
+            read_back(&check::report(&arguments.config))
         }
         "explain" => explain_payload(question, &arguments.config),
         "explain_capture" => explain_capture(question, &arguments.config),
@@ -111,7 +106,11 @@ fn answer(method: &str, mut question: Question, arguments: &Arguments) -> Result
             question.end()?;
             let digest = digest.parse().map_err(|fault| format!("hmac_digest: {fault}"))?;
             let (key, hmac_key) = keygen::fresh(digest)?;
-            Ok(json!({ "ok": true, "key_base64": *key, "hmac_key_base64": *hmac_key }))
+            Ok(object(&[
+                ("ok", true.into()),
+                ("key_base64", key.as_str().into()),
+                ("hmac_key_base64", hmac_key.as_str().into()),
+            ]))
         }
         _ => Err(format!("there is no method {method:?}")),
     }
@@ -133,7 +132,7 @@ fn revoke(mut question: Question, arguments: &Arguments) -> Result<Value, Failur
 fn ask_daemon(arguments: &Arguments, request: &Value) -> Result<Value, Failure> {
     match connect(arguments.socket.as_ref()) {
         Ok(mut daemon) => ask(&mut daemon, request),
-        Err(error) => Ok(json!({ "ok": false, "error": error, "away": true })),
+        Err(error) => Ok(object(&[("ok", false.into()), ("error", error.into()), ("away", true.into())])),
     }
 }
 
@@ -180,7 +179,7 @@ fn explain_capture(mut question: Question, config: &Path) -> Result<Value, Failu
                 return Err(format!("the capture has more than {FRAMES_MAX} packets; save fewer"));
             }
             let value = value_of(explanation)?;
-            length = length.saturating_add(value.to_string().len());
+            length = length.saturating_add(json(&value).len());
             if length > EXPLANATIONS_MAX {
                 return Err(
                     "what is to be said of the capture is too long for one answer; save fewer packets".to_owned()
@@ -203,16 +202,22 @@ fn with_engine(
     let config = load_quietly(config)?;
     let mut engine = Engine::new(&config, Memory::default());
     let mut explainer = Explainer { main: &config.main, engine: &mut engine, resolve: false };
-    Ok(json!({ "ok": true, "explanations": explanations(&mut explainer)? }))
+    Ok(object(&[("ok", true.into()), ("explanations", explanations(&mut explainer)?.into())]))
 }
 
 /// The explanation with the reason in words.
 fn value_of(explanation: &Explanation) -> Result<Value, Failure> {
-    let mut value = serde_json::to_value(explanation).map_err(|error| error.to_string())?;
+    let mut value = read_back(explanation)?;
     if let (Some(fields), Some(words)) = (value.as_object_mut(), explanation.words()) {
         fields.insert("text".to_owned(), words.into());
     }
     Ok(value)
+}
+
+/// What would be written, as fields: serde's own way without the writing is code of 10 KB more.
+fn read_back(body: &impl serde::Serialize) -> Result<Value, Failure> {
+    let read = serde_json::to_vec(body).and_then(|text| serde_json::from_slice(&text));
+    read.map_err(|error| error.to_string())
 }
 
 impl Question {
@@ -304,7 +309,7 @@ mod tests {
             verb: String::new(),
             method: None,
         };
-        for method in methods().as_object().unwrap().keys() {
+        for method in serde_json::from_str::<Map<String, Value>>(METHODS).unwrap().keys() {
             let outcome = answer(method, Question(Map::new()), &arguments);
             assert!(!outcome.is_err_and(|error| error.starts_with("there is no method")), "{method}");
         }

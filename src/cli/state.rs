@@ -1,6 +1,5 @@
 //! `spa-knockd state`: what the daemon remembers of honoured knocks, and how to make it forget.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use spa_knockd::daemon::journal::Journal;
 use spa_knockd::daemon::state::State;
 use spa_knockd::daemon::store::load;
 use spa_knockd::engine::BUILD_EPOCH;
+use spa_knockd::sorted::SortedMap;
 
 use super::{Failure, complain, places, say, say_json};
 
@@ -62,8 +62,8 @@ struct Report<'a> {
     clock_floor: u64,
     horizon: u64,
     remembered: usize,
-    newest: &'a BTreeMap<String, u64>,
-    floors: &'a BTreeMap<String, u64>,
+    newest: &'a SortedMap<String, u64>,
+    floors: &'a SortedMap<String, u64>,
     lost: bool,
 }
 
@@ -114,8 +114,8 @@ fn reset(arguments: &Reset) -> Result<(), Failure> {
     let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
     let path = places.state_file();
     let mut newest = memory.newest.clone();
-    for (stanza, &floor) in &memory.floors {
-        newest.entry(stanza.clone()).and_modify(|newest| *newest = floor.max(*newest)).or_insert(floor);
+    for (stanza, floor) in &memory.floors {
+        newest.raise(stanza, *floor);
     }
     let state = State::new(memory.clock_floor, newest, String::new(), 0);
     state.write(&path).map_err(|error| failed(&path, error))?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::json;
 use crate::config::date::format_utc;
 
 /// How long the daemon may take to answer.
@@ -46,7 +47,7 @@ impl Client {
     /// One line, where no reply comes or it is none.
     pub fn ask(&mut self, request: &Value) -> Result<Value, String> {
         // Where the daemon closed already, it has said why.
-        let _ = self.reader.get_mut().write_all(format!("{request}\n").as_bytes());
+        let _ = self.reader.get_mut().write_all((json(request) + "\n").as_bytes());
         self.next_line()?.ok_or_else(|| format!("{}: the daemon closed the connection without an answer", self.path))
     }
 
@@ -66,7 +67,7 @@ impl Client {
             Ok(0) => Ok(None),
             Ok(_) if !line.ends_with('\n') => Err(format!("{}: the answer was cut, or is too long", self.path)),
             Ok(_) => {
-                let reply = serde_json::from_str(&line);
+                let reply = serde_json::from_slice(line.as_bytes());
                 reply.map(Some).map_err(|error| format!("{}: no JSON came back: {error}", self.path))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -17,6 +17,8 @@ pub mod server;
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// The version of requests and replies; fields may be added within one version.
 pub const VERSION: u32 = 1;
 
@@ -40,3 +42,10 @@ pub const GRANTS_PAGE: usize = 256;
 
 /// Events that are remembered.
 pub const EVENTS_MAX: usize = 256;
+
+/// The value as text. Its own `Display` is as much code again.
+#[must_use]
+pub fn json(value: &Value) -> String {
+    // What was read can always be written.
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-use super::VERSION;
+use super::{VERSION, json};
 use crate::config::printable;
 
 /// What can be asked.
@@ -57,7 +57,7 @@ impl Request {
             Some(version) => {
                 return Err(format!(
                     "version {} is not known; this daemon speaks version {VERSION}",
-                    printable(version.to_string().as_bytes())
+                    printable(json(version).as_bytes())
                 ));
             }
             None => return Err(format!("the field v is missing; this daemon speaks version {VERSION}")),

@@ -83,7 +83,7 @@ impl Daemon {
                 FirewallMode::Fw4 => "fw4",
                 FirewallMode::Standalone => "standalone",
             },
-            exposed: door.lookout.seen.open.iter().map(Exposed::from).collect(),
+            exposed: door.lookout.seen.open.iter().cloned().map(Exposed).collect(),
             not_examined: door.lookout.seen.not_examined.clone(),
             stanzas: door.engine.stanzas(),
             honoured: door.report.honoured(),

@@ -3,7 +3,7 @@
 //! A grant ends when the last of its elements is gone, whoever's name it bears by then: another knock may have made
 //! it live longer. So a record knows its elements, and until when they live is asked of the firewall.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use crate::access::Grant;
 use crate::config::Config;
 use crate::firewall::{Element, LivingGrant, Set, grant};
 use crate::limits::CLOSINGS_MAX;
+use crate::sorted::{SortedMap, once_each};
 
 /// How long after a grant's last moment, by our clock, the kernel is asked whether it is over: the kernel's begins a
 /// little later, and goes by ticks.
@@ -69,8 +70,8 @@ pub(super) struct Ended {
 /// All grants whose end matters.
 #[derive(Debug, Default)]
 pub(super) struct Closing {
-    hooks: BTreeMap<String, Hook>,
-    records: BTreeMap<Granted, Record>,
+    hooks: SortedMap<String, Hook>,
+    records: SortedMap<Granted, Record>,
     /// What ended and of which the helper does not know yet.
     ended: VecDeque<Ended>,
     due: Option<Duration>,
@@ -142,9 +143,11 @@ impl Closing {
 
     /// The sets that the kernel must be asked for before grants that seem to be over can be believed to be;
     /// `until` says when the last of some elements ends.
-    pub(super) fn doubtful(&self, now: Duration, until: impl Fn(&[Element]) -> Option<Duration>) -> BTreeSet<Set> {
+    pub(super) fn doubtful(&self, now: Duration, until: impl Fn(&[Element]) -> Option<Duration>) -> Vec<Set> {
         let over = self.records.iter().filter(|((_, elements), record)| record.is_over(now, until(elements)));
-        over.flat_map(|((_, elements), _)| elements.iter().map(|element| element.set)).collect()
+        let mut sets = over.flat_map(|((_, elements), _)| elements.iter().map(|element| element.set)).collect();
+        once_each(&mut sets);
+        sets
     }
 
     /// Looks which grants have ended; `asked` says whether the kernel was asked about the doubtful ones. What ends
@@ -278,7 +281,7 @@ mod tests {
         assert_eq!(look(&mut closing, at(1000), None), []);
         assert_eq!(look(&mut closing, at(1099), None), []);
         assert!(closing.doubtful(at(1099), |_| None).is_empty());
-        assert_eq!(closing.doubtful(at(1100), |_| None), [Set::In4].into());
+        assert_eq!(closing.doubtful(at(1100), |_| None), [Set::In4]);
         closing.look(at(1100), Why::Deleted, false, |_| None);
         assert_eq!((closing.take(at(1100)), closing.due()), (vec![], Some(at(2100))));
         // The kernel has the last word.

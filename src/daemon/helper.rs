@@ -3,7 +3,6 @@
 //! The daemon, which gives up root, can only point at a command and fill in the values of a fixed environment.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
@@ -15,10 +14,10 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{Pid, Signal, kill_process_group};
 use rustix::thread::set_no_new_privs;
-use serde::{Deserialize, Serialize};
 
 use super::clock::since_boot;
 use super::logger;
+use super::message::{Answer, Message, Order, Row};
 use super::privileges::{is_root, renounce};
 use super::resolver::Lookups;
 use super::wait::is_ready;
@@ -27,7 +26,7 @@ use crate::limits::{CLOSINGS_MAX, CLOSINGS_RUNNING_MAX, COMMAND_TIME, HELPER_MES
 /// The hidden argument that makes the program a helper.
 pub const ARGUMENT: &str = "run-helper";
 
-/// The variables of a command's environment, in the order of [`Order::values`].
+/// The variables of a command's environment, in the order of an order's values.
 pub(super) const VARIABLES: [&str; 10] = [
     "SPA_ACCESS",
     "SPA_USER",
@@ -49,55 +48,6 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// How long is slept where the kernel has no memory to wait with.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// One datagram from the daemon.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Message {
-    /// One more command, before all orders.
-    Row(Row),
-    /// The table is whole; what follows are orders, and names to look up where `looks_up` says so.
-    Ready {
-        log_level: String,
-        syslog: bool,
-        #[serde(default)]
-        looks_up: bool,
-    },
-    /// Run a command.
-    Run(Order),
-    /// Look a host name up.
-    Look { id: u32, name: String },
-}
-
-/// What a host name stands for, as the daemon hears it; nothing where that could not be found out.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Answer {
-    /// Of the look-up.
-    pub(super) id: u32,
-    /// In the resolver's order.
-    pub(super) addresses: Vec<IpAddr>,
-}
-
-/// A command of the table.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Row {
-    pub(super) stanza: String,
-    pub(super) name: String,
-    pub(super) program: String,
-    pub(super) arguments: Vec<String>,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-}
-
-/// Which command to run, and what its environment says.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Order {
-    /// The place of the command in the table.
-    pub(super) row: usize,
-    /// What the variables hold.
-    pub(super) values: [String; VARIABLES.len()],
-    /// Whether it waits for its turn where many run, instead of being refused.
-    pub(super) waits: bool,
-}
 
 /// Serves the daemon at the other end of standard input until that is closed; then kills what still runs. Without root
 /// it can become nobody else, and gives up all rights that it was started with: no command and no look-up is to have
@@ -186,7 +136,7 @@ fn receive(socket: BorrowedFd<'_>) -> Result<Option<Message>, String> {
         Err(error) => return Err(format!("cannot hear the daemon: {error}")),
     };
     let bytes = room.get(..length).unwrap_or_default();
-    serde_json::from_slice(bytes).map(Some).map_err(|error| format!("not a message: {error}"))
+    Message::read(bytes).map(Some).ok_or_else(|| "that is no message of the daemon".to_owned())
 }
 
 /// The command that the order points at, for people.
@@ -199,9 +149,7 @@ fn what(order: &Order, rows: &[Row]) -> String {
 
 /// Tells the daemon; one that does not listen has stopped waiting, or will.
 fn answer(socket: BorrowedFd<'_>, answer: &Answer) {
-    if let Ok(bytes) = serde_json::to_vec(answer) {
-        let _ = send(socket, &bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
-    }
+    let _ = send(socket, &answer.bytes(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
 }
 
 /// Runs what the order points at, or says why not.

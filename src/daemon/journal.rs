@@ -174,15 +174,15 @@ fn read_record(line: &str, replayed: &mut Replayed) -> Option<()> {
     match words.as_slice() {
         ["clock", unix] => memory.clock_floor = memory.clock_floor.max(unix.parse().ok()?),
         ["horizon", unix] => memory.replay.raise_horizon(unix.parse().ok()?),
-        ["newest", stanza, unix] => raise(&mut memory.newest, stanza, unix.parse().ok()?),
-        ["floor", stanza, unix] => raise(&mut memory.floors, stanza, unix.parse().ok()?),
+        ["newest", stanza, unix] => memory.newest.raise(stanza, unix.parse().ok()?),
+        ["floor", stanza, unix] => memory.floors.raise(stanza, unix.parse().ok()?),
         ["lost"] => memory.lost = true,
         ["knock", timestamp, key, clock, stanza] => {
             let entry = Entry { timestamp: timestamp.parse().ok()?, key: unhex(key)? };
             let clock: u64 = clock.parse().ok()?;
             if *stanza != "-" {
                 memory.clock_floor = memory.clock_floor.max(clock);
-                raise(&mut memory.newest, stanza, entry.timestamp);
+                memory.newest.raise(stanza, entry.timestamp);
             }
             remember(&mut memory.replay, entry);
             replayed.knocks = replayed.knocks.saturating_add(1);
@@ -200,12 +200,6 @@ fn remember(replay: &mut ReplayMemory, entry: Entry) {
     if !replay.has_seen(entry) && replay.remember(entry).is_err() {
         replay.raise_horizon(entry.timestamp);
     }
-}
-
-/// Raises a stanza's value, never lowers it.
-fn raise(map: &mut std::collections::BTreeMap<String, u64>, stanza: &str, unix: u64) {
-    let value = map.entry(stanza.to_owned()).or_default();
-    *value = (*value).max(unix);
 }
 
 /// A whole journal, and its number of lines.

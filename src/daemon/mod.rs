@@ -19,6 +19,7 @@ pub mod listener;
 pub mod logger;
 pub mod lookout;
 mod lookup;
+mod message;
 pub mod orders;
 pub mod own;
 pub mod pace;

@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 
 use super::facts::{Facts, Occasion};
-use super::helper::{ARGUMENT, Answer, Message, Order, Row};
+use super::helper::ARGUMENT;
+use super::message::{Answer, Message, Order, Row};
 use super::privileges::numbers_of;
 use crate::config::{self, Config};
 use crate::limits::HELPER_MESSAGE_MAX;
@@ -159,9 +160,9 @@ impl Helper {
     pub(super) fn hear(&mut self) -> Heard {
         let mut room = [0; ANSWER_MAX];
         match recv(self.socket.as_fd(), &mut room[..], RecvFlags::DONTWAIT) {
-            Ok((length @ 1.., _)) => match serde_json::from_slice(room.get(..length).unwrap_or_default()) {
-                Ok(answer) => Heard::Answer(answer),
-                Err(error) => Heard::End(format!("the helper process is not understood: {error}")),
+            Ok((length @ 1.., _)) => match Answer::read(room.get(..length).unwrap_or_default()) {
+                Some(answer) => Heard::Answer(answer),
+                None => Heard::End("the helper process is not understood".to_owned()),
             },
             Err(Errno::AGAIN | Errno::INTR) => Heard::Nothing,
             Ok(_) | Err(_) => Heard::End("the helper process has ended; restart the service".to_owned()),
@@ -169,7 +170,7 @@ impl Helper {
     }
 
     fn tell(&mut self, message: &Message, flags: SendFlags) -> Result<(), String> {
-        let bytes = serde_json::to_vec(message).map_err(|error| error.to_string())?;
+        let bytes = message.bytes();
         if bytes.len() > HELPER_MESSAGE_MAX {
             return Err("what the helper must know is too long".to_owned());
         }
@@ -232,6 +233,6 @@ mod tests {
             })
         };
         let worst = row("\\".repeat(crate::limits::COMMAND_MAX));
-        assert!(serde_json::to_vec(&worst).unwrap().len() < HELPER_MESSAGE_MAX);
+        assert!(worst.bytes().len() < HELPER_MESSAGE_MAX);
     }
 }

@@ -144,8 +144,7 @@ fn needs_restart(old: &Config, new: &Config, devices_count: bool) -> Result<(), 
 fn carry_over(mut memory: Memory, old: &Config, new: &Config) -> Memory {
     if old.main.max_age == 0 && new.main.max_age > 0 {
         for (stanza, newest) in &memory.newest {
-            let floor = memory.floors.entry(stanza.clone()).or_default();
-            *floor = (*floor).max(*newest);
+            memory.floors.raise(stanza, *newest);
         }
     }
     memory

@@ -3,7 +3,6 @@
 //! docs/logging.md promises the lines. What has a line is remembered as an event, too, so that the bounds of the
 //! log are those of the events.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use crate::control::ring::{Event, Kind, Ring};
 use crate::engine::Verdict;
 use crate::knock::fwknop::fields::Fields;
 use crate::reason::{Reason, Stage};
+use crate::sorted::SortedMap;
 
 /// How long junk is summed up before it is said.
 const SUMMARY_AFTER: Duration = Duration::from_secs(60);
@@ -84,7 +84,7 @@ impl Report {
 
     /// Packets refused so far, for every reason by its code.
     #[must_use]
-    pub fn refused_by_code(&self) -> BTreeMap<&'static str, u64> {
+    pub fn refused_by_code(&self) -> SortedMap<&'static str, u64> {
         self.refused.iter().map(|(reason, count)| (reason.code(), *count)).collect()
     }
 
@@ -334,7 +334,7 @@ mod tests {
             report.refused(Reason::Hmac, &Refusal::default(), Duration::from_secs(1), 1);
         }
         assert_eq!(report.summed, [(Reason::Hmac, 999_999)]);
-        assert_eq!((report.refused_by_code()["hmac"], report.refused_by_code()["size"]), (1_000_000, 0));
+        assert_eq!(["hmac", "size"].map(|code| *report.refused_by_code().get(code).unwrap()), [1_000_000, 0]);
         assert_eq!(report.events().next(), 0, "junk is no event");
         report.say_summary(Duration::from_secs(60));
         assert_eq!(report.summed.len(), 1);

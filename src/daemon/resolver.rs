@@ -1,6 +1,5 @@
 //! The look-up of host names: in a process of nobody's for each, which the helper starts, bounds and hears.
 
-use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -46,9 +45,13 @@ pub fn addresses_of(name: &str) -> Result<Vec<IpAddr>, String> {
         return Err("this is no host name".to_owned());
     }
     let found = (name, 0).to_socket_addrs().map_err(|error| error.to_string())?;
-    let mut seen = BTreeSet::new();
-    let each_once = found.map(|socket| socket.ip()).filter(|address| seen.insert(*address));
-    Ok(each_once.take(ADDRESSES_MAX).collect())
+    let mut addresses = Vec::new();
+    for address in found.map(|socket| socket.ip()) {
+        if addresses.len() < ADDRESSES_MAX && !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
 }
 
 /// A look-up that runs.

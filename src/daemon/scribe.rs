@@ -121,7 +121,7 @@ fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
 mod tests {
     use super::*;
     use crate::daemon::files::make_private_directory;
-    use std::collections::BTreeMap;
+    use crate::sorted::SortedMap;
     use std::fs;
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
         let path = directory.join("state.json");
         let office = Office::open(Scribe::new(path.clone())).unwrap();
         for floor in 1..=1000 {
-            office.write(State::new(floor, BTreeMap::new(), String::new(), 0));
+            office.write(State::new(floor, SortedMap::default(), String::new(), 0));
         }
         drop(office);
         assert_eq!(State::read(&path).unwrap().map(|state| state.clock_floor), Some(1000));
@@ -143,7 +143,7 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("spa-scribe-gone-{}", std::process::id()));
         let path = directory.join("state.json");
         let mut scribe = Scribe::new(path.clone());
-        let state = State::new(7, BTreeMap::new(), String::new(), 0);
+        let state = State::new(7, SortedMap::default(), String::new(), 0);
         scribe.write(&state);
         assert!(scribe.failed && !path.exists());
         make_private_directory(&directory).unwrap();

@@ -110,17 +110,15 @@ pub fn load(places: &Places) -> Found {
         || memory.clock_floor > state.clock_floor
         || !memory.newest.iter().all(|(stanza, unix)| known(stanza, unix));
     memory.clock_floor = memory.clock_floor.max(state.clock_floor);
-    for (stanza, unix) in state.newest {
-        let newest = memory.newest.entry(stanza).or_default();
-        *newest = (*newest).max(unix);
+    for (stanza, unix) in &state.newest {
+        memory.newest.raise(stanza, *unix);
     }
     if same_boot {
         memory.lost |= state.journal == journal.id && journal.knocks < state.knocks;
     } else {
         memory.lost |= damaged;
         for (stanza, unix) in &memory.newest {
-            let floor = memory.floors.entry(stanza.clone()).or_default();
-            *floor = (*floor).max(*unix);
+            memory.floors.raise(stanza, *unix);
         }
     }
     if memory.lost {

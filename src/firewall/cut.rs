@@ -3,7 +3,6 @@
 //! An entry of conntrack that is deleted comes back when the inside end speaks next: its packet is taken for the start
 //! of a connection from inside, which the policy allows. So what it would send is dropped from before the end on.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use super::revoke::Ended;
 use super::sync::CHUNK;
 use super::{FirewallError, Refusal};
 use crate::limits;
+use crate::sorted::once_each;
 
 /// How often the connections are read until there are none: far more than the kernel usually tracks.
 const PASSES_MAX: usize = 64;
@@ -103,10 +103,11 @@ impl Firewall {
         connections::probe(&mut self.requests)?;
         let (ended, error) = self.end(access, source, now)?;
         let elements = ended.len();
-        let (mut wanted, others): (BTreeSet<Ended>, _) =
+        let (mut wanted, others): (Vec<Ended>, _) =
             std::mem::take(&mut self.unfinished).into_iter().partition(|ended| ended.is_meant(access, source));
         self.unfinished = others;
         wanted.extend(ended);
+        once_each(&mut wanted);
         let mut left = Left { ending: kill.ending, until, cuts: kill.cuts, killed: Killed::default() };
         if let Some(error) = error {
             self.remember(wanted, &mut left.killed);
@@ -129,12 +130,13 @@ impl Firewall {
     }
 
     /// Keeps what a later request is to go on with.
-    fn remember(&mut self, wanted: BTreeSet<Ended>, killed: &mut Killed) {
+    fn remember(&mut self, wanted: Vec<Ended>, killed: &mut Killed) {
         let room = limits::UNFINISHED_MAX.saturating_sub(self.unfinished.len());
         if wanted.len() > room {
             killed.because("some grants are too many to be remembered: end their connections with conntrack -D");
         }
         self.unfinished.extend(wanted.into_iter().take(room));
+        once_each(&mut self.unfinished);
     }
 
     /// Ends the connections of a family until none is found: one may be on its way in while they are read. Whether

@@ -1,10 +1,10 @@
 //! The elements that were revoked, as the doors by which connections came in.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::connections::Connection;
 use super::revoke::Ended;
+use crate::sorted::SortedMap;
 
 /// Sources that the kernel is asked for one by one; of more, it gives all connections at once.
 const SOURCES_MAX: usize = 8;
@@ -13,38 +13,35 @@ const TARGETS_MAX: usize = 1_024;
 
 /// Elements by their source, because there may be as many of them as connections.
 pub(super) struct Doors<'a> {
-    single: BTreeMap<IpAddr, Vec<&'a Ended>>,
+    /// In the order of their sources.
+    single: Vec<&'a Ended>,
     ranges: Vec<&'a Ended>,
     is_own: &'a dyn Fn(IpAddr) -> bool,
-    targets: BTreeMap<IpAddr, bool>,
+    targets: SortedMap<IpAddr, bool>,
 }
 
 impl<'a> Doors<'a> {
     /// `is_own` tells whether what is sent to an address ends at this router.
     pub(super) fn new(ended: impl IntoIterator<Item = &'a Ended>, is_own: &'a dyn Fn(IpAddr) -> bool) -> Self {
-        let mut doors = Self { single: BTreeMap::new(), ranges: Vec::new(), is_own, targets: BTreeMap::new() };
-        for door in ended {
-            if door.element.first == door.element.last {
-                doors.single.entry(door.element.first).or_default().push(door);
-            } else {
-                doors.ranges.push(door);
-            }
-        }
-        doors
+        let is_single = |door: &&Ended| door.element.first == door.element.last;
+        let (mut single, ranges): (Vec<_>, _) = ended.into_iter().partition(is_single);
+        single.sort_unstable_by_key(|door| (door.element.first, *door));
+        Self { single, ranges, is_own, targets: SortedMap::default() }
     }
 
     /// Whether any is of the family.
     pub(super) fn has(&self, v6: bool) -> bool {
-        self.single.keys().chain(self.ranges.iter().map(|door| &door.element.first)).any(|from| from.is_ipv6() == v6)
+        self.single.iter().chain(&self.ranges).any(|door| door.element.first.is_ipv6() == v6)
     }
 
     /// All sources of IPv4, where they are few and single ones; or else none.
     pub(super) fn sources(&self) -> Vec<Ipv4Addr> {
-        let v4 = |address: &IpAddr| match address {
-            IpAddr::V4(v4) => Some(*v4),
+        let v4 = |door: &&Ended| match door.element.first {
+            IpAddr::V4(v4) => Some(v4),
             IpAddr::V6(_) => None,
         };
-        let sources: Vec<Ipv4Addr> = self.single.keys().filter_map(v4).collect();
+        let mut sources: Vec<Ipv4Addr> = self.single.iter().filter_map(v4).collect();
+        sources.dedup();
         let is_wide = self.ranges.iter().any(|door| door.element.first.is_ipv4());
         if is_wide || sources.len() > SOURCES_MAX { Vec::new() } else { sources }
     }
@@ -57,9 +54,15 @@ impl<'a> Doors<'a> {
             if targets.len() >= TARGETS_MAX {
                 targets.clear();
             }
-            *targets.entry(target).or_insert_with(|| is_own(target))
+            if let Some(known) = targets.get(&target) {
+                return *known;
+            }
+            let known = is_own(target);
+            targets.insert(target, known);
+            known
         };
-        let single = single.get(&connection.source).into_iter().flatten();
+        let start = single.partition_point(|door| door.element.first < connection.source);
+        let single = single.iter().skip(start).take_while(|door| door.element.first == connection.source);
         single.chain(&*ranges).copied().find(|door| connection.came_by(&door.element, &mut ends_here))
     }
 }

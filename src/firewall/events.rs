@@ -1,7 +1,5 @@
 //! What others changed: the kernel's notifications, gathered into whole transactions.
 
-use std::collections::BTreeSet;
-
 use super::element::Element;
 use super::numbers::{INET, attr, kind};
 use super::sets::Set;
@@ -33,13 +31,13 @@ pub(super) struct Watch {
     /// Whether somebody else changed what a look at the ruleset might see.
     pub(super) touched: bool,
     /// Sets whose elements such a look has asked for.
-    pub(super) minded: BTreeSet<Box<str>>,
+    pub(super) minded: Vec<Box<str>>,
 }
 
 impl Watch {
     /// Watches a table of family inet; what the socket of port `own` does is not news.
     pub(super) fn new(table: &'static str, own: u32) -> Self {
-        Self { table, own, current: Transaction::default(), touched: false, minded: BTreeSet::new() }
+        Self { table, own, current: Transaction::default(), touched: false, minded: Vec::new() }
     }
 
     /// What was read of a transaction whose end was lost: the kernel tells only what it has made true.

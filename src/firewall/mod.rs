@@ -27,7 +27,6 @@ pub mod standalone;
 mod sync;
 pub mod wire;
 
-use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +80,7 @@ pub struct Firewall {
     /// What happened while a grant was made, for the next [`Firewall::on_events`].
     news: Vec<Event>,
     /// Revoked grants whose connections are not all ended yet.
-    unfinished: BTreeSet<revoke::Ended>,
+    unfinished: Vec<revoke::Ended>,
 }
 
 impl Firewall {
@@ -109,7 +108,7 @@ impl Firewall {
             handle: None,
             unfilled: false,
             news: Vec::new(),
-            unfinished: BTreeSet::new(),
+            unfinished: Vec::new(),
         };
         firewall.make_standalone()?;
         firewall.handle = firewall.requests.table(table)?;

@@ -1,6 +1,5 @@
 //! Keeping up with what others do to the table: refill after a restart, no refill after a deletion by hand.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -77,7 +76,7 @@ impl Firewall {
     }
 
     /// Names the sets whose elements count as a change of the ruleset; those of all others do not.
-    pub fn mind_sets(&mut self, names: BTreeSet<Box<str>>) {
+    pub fn mind_sets(&mut self, names: Vec<Box<str>>) {
         self.watch.minded = names;
     }
 

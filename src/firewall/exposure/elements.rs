@@ -1,6 +1,5 @@
 //! The sets that a rule looks a known value up in: read when they are needed, few and small ones only.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
@@ -11,6 +10,7 @@ use crate::firewall::numbers::{DUMP, attr, kind};
 use crate::firewall::socket::{Asked, Requests};
 use crate::firewall::wire::{Attributes, Writer};
 use crate::limits::{LOOKED_UP_ELEMENTS_MAX, LOOKED_UP_SETS_MAX};
+use crate::sorted::SortedMap;
 
 /// What an element leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub(super) type Name = (u8, Box<str>, Box<str>);
 /// The sets that were read so far.
 pub(super) struct Sets<'a> {
     read: &'a mut dyn FnMut(&Name) -> Option<Set>,
-    found: BTreeMap<Name, Found>,
+    found: SortedMap<Name, Found>,
     /// Sets that could not be read, for people.
     pub(super) unread: Vec<String>,
 }
@@ -101,7 +101,7 @@ pub(super) struct Sets<'a> {
 impl<'a> Sets<'a> {
     /// No set yet; `read` fetches one.
     pub(super) fn new(read: &'a mut dyn FnMut(&Name) -> Option<Set>) -> Self {
-        Self { read, found: BTreeMap::new(), unread: Vec::new() }
+        Self { read, found: SortedMap::default(), unread: Vec::new() }
     }
 
     /// Looks a key up that begins with these cells: whether there is an element, and which data it has.

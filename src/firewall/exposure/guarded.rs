@@ -1,10 +1,10 @@
 //! What the knock guards: the ports that a configuration opens to those who knock, and to nobody else.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::config::{Config, FirewallMode, Open, Through};
 use crate::net::{Port, Proto};
+use crate::sorted::once_each;
 
 /// Where a guarded port is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +29,7 @@ pub struct Guarded {
 /// All that a configuration guards. What a client may name freely is no port that anybody can look at.
 #[must_use]
 pub fn guarded(config: &Config) -> Vec<Guarded> {
-    let mut all = BTreeSet::new();
+    let mut all = Vec::new();
     let router = |port| Guarded { port, at: At::Router };
     if config.main.firewall == FirewallMode::Standalone {
         all.extend(config.main.protect.iter().copied().map(router));
@@ -42,10 +42,11 @@ pub fn guarded(config: &Config) -> Vec<Guarded> {
             forwarded(&mut all, through, access.disable_dnat);
         }
     }
-    all.into_iter().collect()
+    once_each(&mut all);
+    all
 }
 
-fn forwarded(all: &mut BTreeSet<Guarded>, through: &Through, disable_dnat: bool) {
+fn forwarded(all: &mut Vec<Guarded>, through: &Through, disable_dnat: bool) {
     if through.to.is_ipv4() && !disable_dnat {
         all.extend(through.outside.map(|port| Guarded { port, at: At::Outside(through.to) }));
         return;

@@ -1,6 +1,5 @@
 //! All walks of one examination: every captured device, every guarded port, both families.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use super::elements::Sets;
@@ -15,6 +14,7 @@ use crate::capture::live::ANY;
 use crate::firewall::FW4_TABLE;
 use crate::limits::{FINDINGS_MAX, GUARDED_PORTS_MAX, OWN_ADDRESSES_MAX, WALKED_RULES_MAX};
 use crate::net::{Port, Proto};
+use crate::sorted::once_each;
 
 /// A port to connect to.
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ pub(super) struct Look<'a, 's> {
     budget: usize,
     examined: Examined,
     /// The tables of iptables-nft of which something was said.
-    foreign: BTreeSet<(u8, &'a str)>,
+    foreign: Vec<(u8, &'a str)>,
 }
 
 impl<'a, 's> Look<'a, 's> {
@@ -57,7 +57,7 @@ impl<'a, 's> Look<'a, 's> {
             surroundings,
             budget: WALKED_RULES_MAX,
             examined: Examined::default(),
-            foreign: BTreeSet::new(),
+            foreign: Vec::new(),
         }
     }
 
@@ -96,6 +96,7 @@ impl<'a, 's> Look<'a, 's> {
         self.examined.has_fw4 =
             self.ruleset.tables.iter().any(|(family, name)| *family == INET && **name == *FW4_TABLE);
         self.examined.sets = self.sets.names().map(|(.., name)| name.clone()).collect();
+        once_each(&mut self.examined.sets);
         self.examined
     }
 
@@ -196,10 +197,12 @@ impl<'a, 's> Look<'a, 's> {
         if self.budget == 0 {
             return;
         }
-        if let Some(chain) = foreign.and_then(|chain| self.ruleset.chains.get(chain))
-            && !self.foreign.insert((chain.family, &chain.table))
-        {
-            return;
+        if let Some(chain) = foreign.and_then(|chain| self.ruleset.chains.get(chain)) {
+            let table = (chain.family, &*chain.table);
+            if self.foreign.contains(&table) {
+                return;
+            }
+            self.foreign.push(table);
         }
         let is = if leads && trial.at.is_none() { "leads to a guarded one" } else { "is open" };
         self.note(format!("whether {} {is} on {device} cannot be told: {why}", trial.port));

@@ -16,7 +16,6 @@ mod packet;
 mod ruleset;
 mod walk;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -85,7 +84,7 @@ pub struct Examined {
     /// Whether fw4's table is there.
     pub has_fw4: bool,
     /// The names of the sets whose elements counted.
-    pub sets: BTreeSet<Box<str>>,
+    pub sets: Vec<Box<str>>,
 }
 
 /// Reads the living ruleset and lets a stranger's packets walk to every guarded port.

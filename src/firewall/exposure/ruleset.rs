@@ -1,6 +1,5 @@
 //! The living ruleset as the kernel dumps it: base chains, the chains they call, rules as they are.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::ops::ControlFlow;
 
@@ -14,6 +13,7 @@ use crate::firewall::socket::{Asked, Requests};
 use crate::firewall::standalone::{self, Guard};
 use crate::firewall::wire::{Attributes, Messages, Writer};
 use crate::limits::{RULE_BYTES_MAX, RULES_MAX, TRANSLATED_PORTS_MAX};
+use crate::sorted::once_each;
 
 /// How often a dump is begun anew because the ruleset changed meanwhile.
 const TRIES: usize = 4;
@@ -103,9 +103,11 @@ impl Ruleset {
     }
 
     /// The ports by which rules choose what they translate, as far as a rule names a single one.
-    pub(super) fn translated_ports(&self) -> BTreeSet<NonZeroU16> {
+    pub(super) fn translated_ports(&self) -> Vec<NonZeroU16> {
         let rules = self.chains.iter().flat_map(|chain| &chain.rules);
-        rules.filter_map(Rule::translated_port).take(TRANSLATED_PORTS_MAX).collect()
+        let mut ports = rules.filter_map(Rule::translated_port).take(TRANSLATED_PORTS_MAX).collect();
+        once_each(&mut ports);
+        ports
     }
 
     /// The same with the guard that a configuration makes, instead of one that is there.
