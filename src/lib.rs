@@ -22,6 +22,7 @@ pub mod import;
 pub mod knock;
 pub mod limits;
 pub mod net;
+pub mod otp;
 pub mod reason;
 pub mod replay;
 mod retry;

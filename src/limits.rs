@@ -170,3 +170,21 @@ pub const CUTS_MAX: usize = 4_096;
 
 /// Revoked elements that are remembered because connections which they let in are still to be ended.
 pub const UNFINISHED_MAX: usize = 16_384;
+
+/// Longest response of a one-time password that is read, in bytes: the longest form of RFC 2243, with blanks to spare.
+pub const OTP_RESPONSE_MAX: usize = 160;
+
+/// Longest secret of an authenticator app that is taken over, in bytes; the longest block of its hash functions.
+pub const OTP_SECRET_MAX: usize = 128;
+
+/// Shortest such secret, in bytes (RFC 4226, section 4).
+pub const OTP_SECRET_MIN: usize = 16;
+
+/// Largest file of a one-time-password user, in bytes.
+pub const OTP_RECORD_MAX: u64 = 1_024;
+
+/// Milliseconds that one verification waits for another one, or for the command line, to leave the store.
+pub const OTP_LOCK_TIME: u64 = 2_000;
+
+/// Sources of wrong one-time passwords that are remembered; beyond, the ones that did least are forgotten.
+pub const OTP_SOURCES_MAX: usize = 1_024;

@@ -14,6 +14,7 @@ mod key;
 mod main_section;
 mod nat;
 pub mod options;
+mod otp_section;
 mod read;
 mod section;
 mod transport;
@@ -42,8 +43,17 @@ use crate::net::{Port, Prefix};
 pub struct Config {
     /// The `config spa-knockd` section.
     pub main: Main,
-    /// The enabled `config access` sections, in file order, at least one.
+    /// The enabled `config access` sections, in file order.
     pub access: Vec<Access>,
+    /// The enabled `config otp` sections, in file order; at least one where there is no access section.
+    pub otp: Vec<Otp>,
+}
+
+impl Config {
+    /// Everything that says what may be opened: the access sections, and then what one-time passwords open.
+    pub fn stanzas(&self) -> impl Iterator<Item = &Access> {
+        self.access.iter().chain(self.otp.iter().map(|otp| &otp.access))
+    }
 }
 
 /// Where the nftables sets live and who declares them.
@@ -183,4 +193,36 @@ pub struct Access {
     pub prefix_v6: u8,
     /// When the stanza ends, in Unix seconds.
     pub expires: Option<u64>,
+}
+
+/// One `config otp` section: what a one-time password of this user opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Otp {
+    /// What it opens, as a stanza without keys, of the section's name.
+    pub access: Access,
+    /// Whether the visitor may name another address than the one that the visit came from.
+    pub allow_override: bool,
+    /// The addresses that may be named; those outside of the router's own networks where empty.
+    pub override_range: Vec<Prefix>,
+    /// Whether a chain of MD4 is taken.
+    pub allow_md4: bool,
+}
+
+impl Otp {
+    /// The ports that a visitor may choose from, in the order of the section.
+    #[must_use]
+    pub fn services(&self) -> Vec<Port> {
+        let open = match &self.access.open {
+            Open::Ports(ports) => ports.as_slice(),
+            Open::Any => &[],
+        };
+        let outside = self.access.forward.iter().filter_map(|through| through.outside);
+        let mut services = Vec::new();
+        for port in open.iter().copied().chain(outside) {
+            if !services.contains(&port) {
+                services.push(port);
+            }
+        }
+        services
+    }
 }

@@ -9,14 +9,13 @@ use zeroize::Zeroizing;
 
 use super::fault::{Complaint, Fault};
 use super::section::{Findings, Options, label};
-use super::{Access, Config, FirewallMode, Main, Open, access_section, main_section, options};
+use super::{Access, Config, FirewallMode, Main, Open, Otp, access_section, main_section, options, otp_section};
 use crate::limits::{CONFIG_MAX, ENTRIES_MAX, NAME_MAX, SECTIONS_MAX, STANZAS_MAX};
 use crate::net::{Port, Proto};
 use crate::uci::{self, Section};
 
-/// The section types that there are, and those of a later version.
-const KINDS: [&str; 2] = ["spa-knockd", "access"];
-const LATER_KINDS: [&str; 1] = ["otp"];
+/// The section types that there are.
+const KINDS: [&str; 3] = ["spa-knockd", "access", "otp"];
 
 /// A configuration without faults, and what to think about all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +76,14 @@ pub fn parse(text: &[u8], file: &str) -> Result<Loaded, Vec<Fault>> {
     check_names(&sections, &mut findings);
     let main = read_main(&sections, &mut findings);
     let access = read_access(&sections, &mut findings);
+    let otp = read_otp(&sections, &mut findings);
+    if access.is_empty() && otp.is_empty() {
+        let complaint = Complaint::new("no access section is switched on", "write config access 'NAME' with its keys");
+        let fault = findings.at(None, None, complaint);
+        findings.faults.push(fault);
+    }
     let config = main.map(|(section, main)| {
-        let mut config = Config { main, access };
+        let mut config = Config { main, access, otp };
         compare(&mut config, section, &sections, &mut findings);
         config
     });
@@ -113,11 +118,6 @@ fn check_names(sections: &[Section], findings: &mut Findings) {
             let fault = findings.at(Some(section.line), Some(label(section)), Complaint::new(problem, remedy));
             findings.faults.push(fault);
         };
-        if LATER_KINDS.contains(&section.kind.as_str()) {
-            let problem = "not yet: this version does not have one-time passwords";
-            refuse(problem.to_owned(), "remove the section".to_owned());
-            continue;
-        }
         if !KINDS.contains(&section.kind.as_str()) {
             let remedy = options::nearest(&section.kind, KINDS.into_iter())
                 .map_or_else(|| "write config access 'NAME'".to_owned(), |kind| format!("did you mean '{kind}'?"));
@@ -125,7 +125,11 @@ fn check_names(sections: &[Section], findings: &mut Findings) {
             continue;
         }
         let Some(name) = &section.name else {
-            let remedy = if section.kind == "access" { "config access 'alice'" } else { "config spa-knockd 'main'" };
+            let remedy = match section.kind.as_str() {
+                "access" => "config access 'alice'",
+                "otp" => "config otp 'alice'",
+                _ => "config spa-knockd 'main'",
+            };
             refuse("the section has no name".to_owned(), format!("give it one, as in {remedy}"));
             continue;
         };
@@ -176,12 +180,17 @@ fn read_access(sections: &[Section], findings: &mut Findings) -> Vec<Access> {
         let mut options = Options::new(section, options::ACCESS, findings);
         access.extend(access_section::read(section.name.as_deref().unwrap_or_default(), &mut options));
     }
-    if access.is_empty() {
-        let complaint = Complaint::new("no access section is switched on", "write config access 'NAME' with its keys");
-        let fault = findings.at(None, None, complaint);
-        findings.faults.push(fault);
-    }
     access
+}
+
+/// Reads the sections of one-time passwords, and keeps those that are switched on.
+fn read_otp(sections: &[Section], findings: &mut Findings) -> Vec<Otp> {
+    let mut otp = Vec::new();
+    for section in sections.iter().filter(|section| section.kind == "otp") {
+        let mut options = Options::new(section, options::OTP, findings);
+        otp.extend(otp_section::read(section.name.as_deref().unwrap_or_default(), &mut options));
+    }
+    otp
 }
 
 /// What the sections say about each other.
@@ -200,10 +209,10 @@ fn compare(config: &mut Config, main: &Section, sections: &[Section], findings: 
     }
     let place = |access: &Access| {
         let section =
-            sections.iter().find(|section| section.kind == "access" && section.name.as_ref() == Some(&access.name));
+            sections.iter().find(|section| section.kind != "spa-knockd" && section.name.as_ref() == Some(&access.name));
         (section.map(|section| section.line), section.map(label))
     };
-    for (index, access) in config.access.iter().enumerate() {
+    for (index, access) in config.stanzas().enumerate() {
         let mut warn = |problem: String, remedy: &str| {
             let (line, section) = place(access);
             let warning = findings.at(line, section, Complaint::new(problem, remedy));
@@ -215,7 +224,7 @@ fn compare(config: &mut Config, main: &Section, sections: &[Section], findings: 
                 format!("its timeouts are cut to the {} seconds of main's max_timeout", config.main.max_timeout);
             warn(problem, "raise max_timeout in main, or lower timeout and max_timeout here");
         }
-        let twin = config.access.iter().take(index).find(|other| {
+        let twin = config.stanzas().take(index).find(|other| {
             let one = other.keys.first().map(|keys| (&keys.key, keys.hmac.is_some()));
             let two = access.keys.first().map(|keys| (&keys.key, keys.hmac.is_some()));
             one.zip(two).is_some_and(|((one, with), (two, without))| one == two && with != without)
@@ -232,7 +241,7 @@ fn compare(config: &mut Config, main: &Section, sections: &[Section], findings: 
 fn guard(config: &mut Config, main: &Section, findings: &mut Findings) {
     let mut opened = Vec::new();
     let mut any = false;
-    for access in &config.access {
+    for access in config.stanzas() {
         match &access.open {
             Open::Any => any = true,
             Open::Ports(ports) => opened.extend(ports.iter().copied()),

@@ -97,7 +97,7 @@ impl<'a> Options<'a> {
 
     /// Complains about a name that no table has. The value may be a misnamed key, so it is not shown.
     fn unknown(&mut self, table: &'static [Known], entry: &Entry) {
-        let elsewhere = [("spa-knockd 'main'", options::MAIN), ("access", options::ACCESS)]
+        let elsewhere = [("spa-knockd 'main'", options::MAIN), ("access", options::ACCESS), ("otp", options::OTP)]
             .into_iter()
             .find(|(_, other)| find(other, &entry.name).is_some());
         let remedy = match (nearest(&entry.name, table.iter().map(|known| known.name)), elsewhere) {
