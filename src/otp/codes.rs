@@ -6,7 +6,7 @@ use hmac::digest::common::KeyInit;
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
-use subtle::{ConditionallySelectable, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use super::response::Codes;
@@ -114,7 +114,7 @@ impl Token {
     /// The newest counter of these, from `first` on, whose code was given. Each is computed and compared, so the time
     /// does not tell which it was.
     fn newest(&self, first: u64, count: u16, codes: Codes) -> Option<u64> {
-        let mut found = 0_u64;
+        let (mut found, mut any) = (0_u64, Choice::from(0));
         let mut before = self.code(first.wrapping_sub(1));
         for counter in (0..count).map_while(|ahead| first.checked_add(ahead.into())) {
             let code = self.code(counter);
@@ -122,11 +122,11 @@ impl Token {
                 Codes::One(one) => code.ct_eq(&one),
                 Codes::Pair(one, two) => before.ct_eq(&one) & code.ct_eq(&two),
             };
-            // Counter 0 is told apart from nothing by adding one.
-            found.conditional_assign(&counter.saturating_add(1), fits);
+            found.conditional_assign(&counter, fits);
+            any |= fits;
             before = code;
         }
-        found.checked_sub(1)
+        bool::from(any).then_some(found)
     }
 
     /// The counter that comes after the one whose code was given, at most `ahead` beyond `counter`: where the next

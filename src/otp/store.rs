@@ -257,7 +257,7 @@ pub fn is_user(name: &str) -> bool {
 
 /// What helps against a record that cannot be used.
 fn remedy(user: &str) -> String {
-    format!("put a copy back that was never used since, or make a new one: spa-knockd otp reset {user}")
+    format!("put a copy back that was not used since, or make new ones: spa-knockd otp remove {user}, then otp add")
 }
 
 /// The record that is tried for whoever has none, so that a wrong name takes as long as a wrong password.
