@@ -253,9 +253,7 @@ fn process(before: &[&str], state: &State, text: &str) -> Command {
 
 #[test]
 fn of_a_hundred_processes_with_one_password_one_is_let_in() {
-    for (name, record, text) in
-        [("chain", chain(9), typed(8)), ("totp", totp(), token().text(NOW / 30).to_string())]
-    {
+    for (name, record, text) in [("chain", chain(9), typed(8)), ("totp", totp(), token().text(NOW / 30).to_string())] {
         let state = State::new(&format!("processes-{name}")).with(&record);
         let children: Vec<_> = (0..100).map(|_| process(&[], &state, &text).spawn().unwrap()).collect();
         let said = children.into_iter().map(|child| child.wait_with_output().unwrap());
