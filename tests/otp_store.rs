@@ -222,7 +222,7 @@ fn of_a_hundred_threads_with_one_password_one_is_let_in() {
 /// What a process of this test program is to do instead of all tests.
 const ERRAND: &str = "SPA_OTP_ERRAND";
 
-/// Not a test by itself: verifies alice's password in the directory that the environment names, and says so.
+/// With the environment of an errand, this verifies alice's password in the directory that it names, and says so.
 #[test]
 fn errand() {
     if let Some(directory) = std::env::var_os(ERRAND) {
@@ -231,6 +231,12 @@ fn errand() {
             Ok(_) => println!("\nACCEPTED"),
             Err(refusal) => println!("\nREFUSED {refusal:?}"),
         }
+        return;
+    }
+    let state = State::new("errand").with(&chain(9));
+    for expected in ["ACCEPTED", "REFUSED"] {
+        let output = process(&[], &state, &typed(8)).output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains(expected), "{output:?}");
     }
 }
 

@@ -101,11 +101,11 @@ impl Refused {
     /// Whether the answer was looked at and wrong.
     fn is_wrong(&self) -> bool {
         match self {
-            Self::UnknownUser | Self::Expired | Self::Source => true,
-            Self::Throttled(_) => false,
-            Self::Store(Refusal::NoRecord) => true,
-            Self::Store(Refusal::Busy | Refusal::Store(_)) => false,
-            Self::Store(Refusal::Response(why)) => !matches!(why, Why::ShortAnswer | Why::ClockNotSet | Why::Md4),
+            Self::UnknownUser | Self::Expired | Self::Source | Self::Store(Refusal::NoRecord) => true,
+            Self::Throttled(_) | Self::Store(Refusal::Busy | Refusal::Store(_)) => false,
+            Self::Store(Refusal::Response(why)) => {
+                !matches!(why, Why::ShortAnswer | Why::ClockNotSet | Why::Md4 | Why::NewChain)
+            }
         }
     }
 }
