@@ -16,7 +16,7 @@ use crate::knock::fwknop::keys::Secret;
 pub const LOOK_AHEAD: u16 = 5;
 
 /// How many counters ahead two consecutive codes are looked for (RFC 4226, section 7.4).
-pub const RESYNCHRONISE: u16 = 50;
+pub const RESYNCHRONISE: u16 = 20;
 
 /// How many steps a single code may be early or late.
 pub const SKEW: u16 = 1;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use hmac::digest::common::KeyInit;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use super::chain::{self, Password, Seed};
 use super::challenge::Challenge;
@@ -150,14 +151,22 @@ impl Store {
     /// # Errors
     /// [`Refusal::Busy`], or [`Refusal::Store`] where not even a decoy can be made.
     pub fn challenge(&self, user: &str) -> Result<Challenge, Refusal> {
-        let locked = self.lock()?;
-        let decoy = locked.decoy(user).map_err(Refusal::Store)?;
-        let record = if is_user(user) { locked.read(user) } else { Ok(None) };
+        // Without the lock: a file that is replaced whole can be read at any time, and asking must not keep others out.
+        let directory = Directory::open(&self.state, DIRECTORY, false).map_err(|error| self.trouble(&error))?;
+        let known = directory.as_ref().and_then(decoy_key);
+        let key = match known {
+            Some(key) => key,
+            None => self.lock()?.make_decoy_key().map_err(Refusal::Store)?,
+        };
+        let record = match &directory {
+            Some(directory) => read(directory, if is_user(user) { user } else { NOBODY }).unwrap_or_default(),
+            None => None,
+        };
         Ok(match record {
-            Ok(Some(Record::Chain(Chain { algorithm, sequence, seed, .. }))) => {
+            Some(Record::Chain(Chain { algorithm, sequence, seed, .. })) => {
                 Challenge { algorithm, sequence: sequence.saturating_sub(1), seed }
             }
-            _ => decoy,
+            _ => decoy(&key, user),
         })
     }
 
@@ -188,16 +197,7 @@ impl Locked {
     /// # Errors
     /// [`Refusal::Store`].
     pub fn read(&self, user: &str) -> Result<Option<Record>, Refusal> {
-        let path = self.directory.path(user);
-        let content = self.directory.read(user, OTP_RECORD_MAX).map_err(|error| {
-            let problem = format!("cannot be read: {error}; {}", remedy(user));
-            Refusal::Store(Trouble { path: path.clone(), problem })
-        })?;
-        let Some(content) = content else { return Ok(None) };
-        Record::parse(&content).map(Some).ok_or_else(|| {
-            let problem = format!("the record is damaged, or of another version; {}", remedy(user));
-            Refusal::Store(Trouble { path, problem })
-        })
+        read(&self.directory, user).map_err(Refusal::Store)
     }
 
     /// Stores a record in the place of what there is.
@@ -226,27 +226,43 @@ impl Locked {
         })
     }
 
-    /// The challenge for a name that has no chain.
-    fn decoy(&self, user: &str) -> Result<Challenge, Trouble> {
-        let stored = self.directory.read(DECOY, OTP_RECORD_MAX).ok().flatten();
-        let key = match stored.filter(|key| key.len() == DECOY_LEN) {
-            Some(key) => key,
-            None => {
-                let mut key = zeroize::Zeroizing::new(vec![0; DECOY_LEN]);
-                getrandom::fill(&mut key).map_err(|error| Trouble {
-                    path: self.directory.path(DECOY),
-                    problem: format!("no random bytes: {error}"),
-                })?;
-                self.put(DECOY, &key)?;
-                key
-            }
-        };
-        let number = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).map_or([0; 8], |mut mac| {
-            mac.update(user.as_bytes());
-            mac.finalize().into_bytes().first_chunk().copied().unwrap_or_default()
-        });
-        Ok(Challenge::decoy(u64::from_be_bytes(number)))
+    /// The key of the decoys, made where it is missing.
+    fn make_decoy_key(&self) -> Result<Zeroizing<Vec<u8>>, Trouble> {
+        if let Some(key) = decoy_key(&self.directory) {
+            return Ok(key);
+        }
+        let mut key = Zeroizing::new(vec![0; DECOY_LEN]);
+        getrandom::fill(&mut key).map_err(|error| Trouble {
+            path: self.directory.path(DECOY),
+            problem: format!("no random bytes: {error}"),
+        })?;
+        self.put(DECOY, &key)?;
+        Ok(key)
     }
+}
+
+/// The record of a user; `None` where there is none.
+fn read(directory: &Directory, user: &str) -> Result<Option<Record>, Trouble> {
+    let trouble = |problem| Trouble { path: directory.path(user), problem };
+    let content = directory.read(user, OTP_RECORD_MAX);
+    let content = content.map_err(|error| trouble(format!("cannot be read: {error}; {}", remedy(user))))?;
+    let Some(content) = content else { return Ok(None) };
+    let damaged = || trouble(format!("the record is damaged, or of another version; {}", remedy(user)));
+    Record::parse(&content).map(Some).ok_or_else(damaged)
+}
+
+/// The key of the decoys, where there is one.
+fn decoy_key(directory: &Directory) -> Option<Zeroizing<Vec<u8>>> {
+    directory.read(DECOY, OTP_RECORD_MAX).ok().flatten().filter(|key| key.len() == DECOY_LEN)
+}
+
+/// The challenge for a name that has no chain.
+fn decoy(key: &[u8], user: &str) -> Challenge {
+    let number = <Hmac<Sha256> as KeyInit>::new_from_slice(key).map_or([0; 8], |mut mac| {
+        mac.update(user.as_bytes());
+        mac.finalize().into_bytes().first_chunk().copied().unwrap_or_default()
+    });
+    Challenge::decoy(u64::from_be_bytes(number))
 }
 
 /// Whether a user may have this name: that of a section of the configuration, so it is a file name, too.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::limits::{OTP_SOURCES_MAX, STANZAS_MAX};
+use crate::limits::{OTP_SOURCES_MAX, SECTIONS_MAX};
 
 /// Wrong answers without a pause.
 const FREE: u32 = 3;
@@ -24,7 +24,7 @@ const SOURCE_PAUSE: Duration = Duration::from_secs(15 * 60);
 const USER_PAUSE: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// The longest pause of a source's long answers.
-const LONG_PAUSE: Duration = Duration::from_secs(5);
+const LONG_PAUSE: Duration = Duration::from_secs(30);
 
 /// What may be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Throttle {
         self.sources.entry(source).or_default().rise(now, SOURCE_PAUSE);
         if guess {
             let user = user.to_owned();
-            make_room(&mut self.users, &user, STANZAS_MAX, USER_PAUSE, now);
+            make_room(&mut self.users, &user, SECTIONS_MAX, USER_PAUSE, now);
             self.users.entry(user).or_default().rise(now, USER_PAUSE);
         }
     }
@@ -206,13 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn long_answers_are_never_kept_out_for_longer_than_five_seconds() {
+    fn long_answers_are_never_kept_out_for_longer_than_half_a_minute() {
         let mut throttle = Throttle::default();
         for _ in 0..1000 {
             throttle.wrong("alice", address(1), true, SECOND);
         }
-        assert_eq!(throttle.admits("alice", address(1), SECOND * 2), Admission::Wait(SECOND * 4));
-        assert_eq!(throttle.admits("alice", address(1), SECOND * 6), Admission::Long);
+        assert_eq!(throttle.admits("alice", address(1), SECOND * 2), Admission::Wait(SECOND * 29));
+        assert_eq!(throttle.admits("alice", address(1), SECOND * 31), Admission::Long);
         assert_eq!(throttle.admits("alice", address(2), SECOND * 2), Admission::Long, "no wait for the owner");
         assert_eq!(throttle.admits("bob", address(2), SECOND * 2), Admission::Any);
         assert!(throttle.locked("alice", SECOND * 2).is_some() && throttle.locked("bob", SECOND * 2).is_none());
@@ -259,7 +259,7 @@ mod tests {
         for number in 0..5_000_u32 {
             throttle.wrong(&format!("u{number}"), address(number), true, SECOND * 2);
         }
-        assert_eq!((throttle.sources.len(), throttle.users.len()), (OTP_SOURCES_MAX, STANZAS_MAX));
+        assert_eq!((throttle.sources.len(), throttle.users.len()), (OTP_SOURCES_MAX, SECTIONS_MAX));
         assert!(matches!(throttle.admits("x", "2001:db8:1:2::1".parse().unwrap(), SECOND * 2), Admission::Wait(_)));
         throttle.wrong("x", address(6_000), false, SECOND * 3_000);
         assert_eq!(throttle.sources.len(), 2, "what has cooled down is forgotten first");
