@@ -130,6 +130,21 @@ fn files_are_private_and_their_directorys_owners() {
 }
 
 #[test]
+fn what_root_has_made_before_is_handed_over_to_the_daemons_user() {
+    let state = State::new("hand-over").with(&chain(9));
+    let precious = state.0.join("precious");
+    fs::write(&precious, "of somebody else").unwrap();
+    symlink(&precious, state.file("symbolic")).unwrap();
+    fs::hard_link(&precious, state.file("hard")).unwrap();
+    chown(&state.0, Some(62_201), Some(62_201)).unwrap();
+    state.store().hand_over().unwrap();
+    let owner = |path: &Path| fs::metadata(path).unwrap().uid();
+    let owners = [state.0.join("otp"), state.file("alice"), state.file(".lock"), precious].map(|path| owner(&path));
+    assert_eq!(owners, [62_201, 62_201, 62_201, 0]);
+    State::new("hand-over-none").store().hand_over().expect("there is nothing to hand over");
+}
+
+#[test]
 fn no_link_is_followed() {
     let state = State::new("links").with(&chain(9));
     let precious = state.0.join("precious");

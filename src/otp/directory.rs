@@ -125,6 +125,22 @@ impl Directory {
         Ok(names)
     }
 
+    /// Gives the directory and its plain files to the owner of the directory above. What is a link, or has other
+    /// names, stays as it is.
+    pub(super) fn hand_over(&self, above: &Path) -> io::Result<()> {
+        let parent = File::open(above)?;
+        give(&File::from(self.opened.try_clone()?), &parent)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        for name in self.names()? {
+            let Ok(file) = openat(&self.opened, &name, flags, Mode::empty()).map(File::from) else { continue };
+            let found = file.metadata()?;
+            if found.is_file() && found.nlink() == 1 {
+                give(&file, &parent)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the lock that a file stands for, or gives up after this time ([`io::ErrorKind::WouldBlock`]). It ends
     /// with what is handed back.
     pub(super) fn lock(&self, name: &str, patience: Duration) -> io::Result<File> {

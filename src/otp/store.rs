@@ -126,6 +126,15 @@ impl Store {
         self.enter(true)?.ok_or(Refusal::NoRecord)
     }
 
+    /// Gives the store to the owner of the state directory: for a start as root, after the state directory was handed
+    /// over to the daemon's user, because the command line may have made the store before.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn hand_over(&self) -> io::Result<()> {
+        Directory::open(&self.state, DIRECTORY, false)?.map_or(Ok(()), |directory| directory.hand_over(&self.state))
+    }
+
     /// Judges a response and writes down that it was accepted. Only then does this return [`Accepted`]: a crash at
     /// any moment before leaves the old record or the new one, and nobody was let in.
     ///
