@@ -1,6 +1,7 @@
 //! The store: nothing is accepted twice, whatever dies, fails or comes at the same time.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
+#![allow(clippy::print_stdout, reason = "a process of this program tells its parent")]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};

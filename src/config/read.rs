@@ -77,13 +77,13 @@ pub fn parse(text: &[u8], file: &str) -> Result<Loaded, Vec<Fault>> {
     let main = read_main(&sections, &mut findings);
     let access = read_access(&sections, &mut findings);
     let otp = read_otp(&sections, &mut findings);
-    if access.is_empty() && otp.is_empty() {
+    if access.as_ref().is_some_and(Vec::is_empty) && otp.is_empty() {
         let complaint = Complaint::new("no access section is switched on", "write config access 'NAME' with its keys");
         let fault = findings.at(None, None, complaint);
         findings.faults.push(fault);
     }
     let config = main.map(|(section, main)| {
-        let mut config = Config { main, access, otp };
+        let mut config = Config { main, access: access.unwrap_or_default(), otp };
         compare(&mut config, section, &sections, &mut findings);
         config
     });
@@ -165,22 +165,22 @@ fn read_main<'a>(sections: &'a [Section], findings: &mut Findings) -> Option<(&'
     found
 }
 
-/// Reads the access stanzas, and keeps those that are switched on.
-fn read_access(sections: &[Section], findings: &mut Findings) -> Vec<Access> {
+/// Reads the access stanzas, and keeps those that are switched on; `None` where there are too many to read.
+fn read_access(sections: &[Section], findings: &mut Findings) -> Option<Vec<Access>> {
     let stanzas: Vec<_> = sections.iter().filter(|section| section.kind == "access").collect();
     if let Some(first) = stanzas.get(STANZAS_MAX) {
         let problem =
             format!("there are more than {STANZAS_MAX} access sections, and junk packets are tried with each");
         let fault = findings.at(Some(first.line), None, Complaint::new(problem, "remove those that nobody uses"));
         findings.faults.push(fault);
-        return Vec::new();
+        return None;
     }
     let mut access = Vec::new();
     for section in stanzas {
         let mut options = Options::new(section, options::ACCESS, findings);
         access.extend(access_section::read(section.name.as_deref().unwrap_or_default(), &mut options));
     }
-    access
+    Some(access)
 }
 
 /// Reads the sections of one-time passwords, and keeps those that are switched on.

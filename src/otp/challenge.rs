@@ -4,6 +4,9 @@ use std::fmt;
 
 use super::chain::{Algorithm, Seed, parse_sequence};
 
+/// Passwords of a chain that began at 499, as most do: a decoy is somewhere in it.
+const CHAIN: u64 = 498;
+
 /// What a person needs to know to look the password up or have it computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
@@ -32,7 +35,7 @@ impl Challenge {
     /// `number` is a keyed hash of the name.
     #[must_use]
     pub fn decoy(number: u64) -> Self {
-        let sequence = 100_u16.saturating_add(u16::try_from(number >> 48 & 0xff).unwrap_or(0));
+        let sequence = u16::try_from((number >> 48) % CHAIN).unwrap_or(0).saturating_add(1);
         Self { algorithm: Algorithm::Md5, sequence, seed: Seed::from_number(number & 0xffff_ffff) }
     }
 }
@@ -53,7 +56,7 @@ mod tests {
         for number in [0, 1, u64::MAX, 0x1234_5678_9abc_def0] {
             let decoy = Challenge::decoy(number);
             assert_eq!(Challenge::parse(&decoy.to_string()), Some(decoy.clone()));
-            assert!((100..=355).contains(&decoy.sequence) && decoy.seed.text().len() == 6, "{decoy}");
+            assert!((1..=498).contains(&decoy.sequence) && decoy.seed.text().len() == 6, "{decoy}");
         }
         assert_ne!(Challenge::decoy(1), Challenge::decoy(2));
     }

@@ -13,7 +13,9 @@ use spa_knockd::otp::uri::otpauth;
 use zeroize::Zeroizing;
 
 use super::super::{Failure, complain, say, say_json};
-use super::{qr, refused, secret, store, user};
+#[cfg(feature = "qr")]
+use super::qr;
+use super::{refused, secret, store, user};
 
 /// The number of a new chain's first password, by OPIE's habit.
 const SEQUENCE: u16 = 499;
@@ -257,6 +259,7 @@ fn tell(name: &str, record: &Record, issuer: &str, json: bool) -> Result<(), Fai
     let mut text = Zeroizing::new(String::with_capacity(1 << 15));
     if let Some(uri) = uri {
         text.push_str("Let the app read this now; it is not shown again.\n\n");
+        #[cfg(feature = "qr")]
         if let Some(code) = qr::code(uri) {
             text.push_str(&code);
             text.push('\n');

@@ -4,6 +4,7 @@ mod add;
 mod card;
 mod import;
 mod list;
+#[cfg(feature = "qr")]
 mod qr;
 mod secret;
 
