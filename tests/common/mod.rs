@@ -72,6 +72,7 @@ pub(crate) fn config(access: Vec<Access>) -> Config {
         },
         access,
         otp: Vec::new(),
+        page: None,
     }
 }
 
