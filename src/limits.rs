@@ -199,7 +199,7 @@ pub const PAGE_HEADER_MAX: usize = 280;
 /// Longest text in the page's field for another address, in bytes; the longest IPv6 address has 45.
 pub const PAGE_ADDRESS_MAX: usize = 64;
 
-/// Services that one visitor may choose.
+/// Services that one visitor may choose from, and networks that another address may be of.
 pub const PAGE_SERVICES_MAX: usize = 64;
 
 /// Visitors of the page at once; one more is asked to come back.

@@ -51,6 +51,7 @@ pub(super) fn report(path: &Path) -> Report {
             let mut warnings: Vec<String> = of_file.chain(of_machine).collect();
             (exposed, notes) = living(&loaded.config);
             warnings.extend(lines(&exposed));
+            notes.extend(shown(&loaded.config));
             ([loaded.config.access.len(), loaded.config.otp.len()], Vec::new(), warnings)
         }
         Err(faults) => ([0, 0], faults.iter().map(ToString::to_string).collect(), Vec::new()),
@@ -100,6 +101,16 @@ fn nowhere(config: &Config) -> Option<String> {
          devices with list device, or with run's --interface"
             .to_owned()
     })
+}
+
+/// Who sees the one-time-password page: by its nature it is the one thing that answers strangers.
+fn shown(config: &Config) -> Option<String> {
+    let page = config.page.as_ref().filter(|_| config.has_page())?;
+    let plain = page.plain_port.map(|port| format!(" and tcp/{port}")).unwrap_or_default();
+    Some(format!(
+        "the one-time-password page answers whoever reaches tcp/{}{plain} of its web server, so a scan sees that it is there",
+        page.port
+    ))
 }
 
 /// Guarded ports that this machine's ruleset opens to everybody, and what could not be told. Where a configured

@@ -6,6 +6,7 @@ use super::main_section::{port, seconds};
 use super::nat;
 use super::section::Options;
 use super::{Access, Commands, Open, Otp};
+use crate::limits::PAGE_SERVICES_MAX;
 use crate::net::is_forbidden;
 
 /// How long a grant lives where the section does not say, in seconds.
@@ -61,7 +62,15 @@ pub(super) fn read(name: &str, options: &mut Options<'_>) -> Option<Otp> {
         prefix_v6,
         expires: options.one("expires", expires),
     };
-    enabled.then(|| Otp { access, allow_override, override_range, allow_md4: options.flag("allow_md4", false) })
+    let otp = Otp { access, allow_override, override_range, allow_md4: options.flag("allow_md4", false) };
+    // What the page shows must fit one line of the daemon's.
+    for (option, count) in [("open", otp.services().len()), ("override_range", otp.override_range.len())] {
+        if count > PAGE_SERVICES_MAX {
+            let problem = format!("there are more than {PAGE_SERVICES_MAX}, which no page can show");
+            options.refuse(option, Complaint::new(problem, "make two sections, or join addresses to networks"));
+        }
+    }
+    enabled.then_some(otp)
 }
 
 /// The complaint about `any`: a page shows what can be opened.

@@ -75,7 +75,10 @@ impl Refused {
             Self::Expired => "the section's `expires` has passed",
             Self::Source => "the visitor's address is not in the section's `source` list",
             Self::Throttled(wait) => {
-                return format!("too many wrong answers came from there: none is looked at for {} s", wait.as_secs());
+                return format!(
+                    "too many wrong answers came from there: none is looked at for {} s",
+                    wait.as_secs().max(1)
+                );
             }
             Self::Store(Refusal::NoRecord) => "the user has no one-time passwords yet: spa-knockd otp add NAME",
             Self::Store(Refusal::Busy) => "the store was in use for too long; try again",

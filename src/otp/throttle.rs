@@ -135,6 +135,21 @@ impl Throttle {
         (!pause.is_zero()).then_some(pause)
     }
 
+    /// The users whose single codes are not looked at, and until when.
+    #[must_use]
+    pub fn paused(&self, now: Duration) -> Vec<(String, Duration)> {
+        let locked = |user: &String| Some((user.clone(), now.saturating_add(self.locked(user, now)?)));
+        self.users.keys().filter_map(locked).collect()
+    }
+
+    /// The sources, IPv6 networks of 64 bits by their first address, of which nothing is looked at, and until when.
+    #[must_use]
+    pub fn waiting(&self, now: Duration) -> Vec<(IpAddr, Duration)> {
+        let wait = |heat: &Heat| heat.now(now, SOURCE_PAUSE).pause(now, LONG_PAUSE);
+        let waits = self.sources.iter().map(|(source, heat)| (*source, now.saturating_add(wait(heat))));
+        waits.filter(|(_, until)| *until > now).collect()
+    }
+
     fn source(&self, source: IpAddr, now: Duration) -> Heat {
         self.sources.get(&network(source)).copied().unwrap_or_default().now(now, SOURCE_PAUSE)
     }
@@ -263,5 +278,21 @@ mod tests {
         assert!(matches!(throttle.admits("x", "2001:db8:1:2::1".parse().unwrap(), SECOND * 2), Admission::Wait(_)));
         throttle.wrong("x", address(6_000), false, SECOND * 3_000);
         assert_eq!(throttle.sources.len(), 2, "what has cooled down is forgotten first");
+    }
+
+    #[test]
+    fn who_waits_can_be_shown() {
+        let mut throttle = Throttle::default();
+        let (now, source) = (Duration::from_secs(1_000), "2001:db8::9".parse().unwrap());
+        for _ in 0..4 {
+            throttle.wrong("alice", source, true, now);
+        }
+        throttle.wrong("bob", "192.0.2.1".parse().unwrap(), true, now);
+        let until = now + FIRST;
+        assert_eq!(throttle.paused(now), [("alice".to_owned(), until)]);
+        assert_eq!(throttle.waiting(now), [("2001:db8::".parse().unwrap(), until)]);
+        assert_eq!((throttle.paused(until).len(), throttle.waiting(until).len()), (0, 0));
+        throttle.forget("alice");
+        assert_eq!((throttle.paused(now).len(), throttle.waiting(now).len()), (0, 1));
     }
 }

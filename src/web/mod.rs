@@ -12,3 +12,6 @@ pub const FILE: &str = "web.sock";
 
 /// The group that may use it.
 pub const GROUP: &str = "spa-knock-web";
+
+/// Its number where the system has no such group.
+pub const FALLBACK_ID: u32 = 62_202;

@@ -54,6 +54,15 @@ fn faults_of_a_section_of_one_time_passwords() {
     }
     let line = "list override_range '::ffff:192.0.2.0/120'\n\toption allow_override '1'";
     demand(&section(line), Some(7), Some("override_range"), "dress of IPv6");
+    for (option, value) in [("open", "tcp/1#"), ("override_range", "198.51.#.0/24")] {
+        let lines = |count: usize| {
+            (1..=count).map(|number| format!("\tlist {option} '{value}'\n").replace('#', &(100 + number).to_string()))
+        };
+        let text = |count| section(&format!("option allow_override '1'\n{}", lines(count).collect::<String>()));
+        assert!(load_text(&text(63)).is_ok());
+        let faults = load_text(&text(65)).unwrap_err();
+        assert!(faults.len() == 1 && faults[0].to_string().contains("more than 64"), "{faults:?}");
+    }
     let forward = "list forward 'tcp/2222=192.168.1.10:22'";
     demand(&section(&format!("{forward}\n\toption prefix_v4 '24'")), Some(8), Some("prefix_v4"), "for one address");
     let nothing = section("").replace("list open 'tcp/22'", "");
