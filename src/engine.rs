@@ -300,6 +300,8 @@ impl Engine {
             }
         };
         self.settle(clock);
+        // Where no stanza is asked, nobody's keys fit.
+        verdict.outcome = Err(Reason::Hmac);
         let surroundings = Surroundings { max_timeout: self.max_timeout, forwarded_for, place_of };
         let mut furthest = None;
         let mut claims = Claims::default();

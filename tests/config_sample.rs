@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use spa_knockd::capture::Transport;
-use spa_knockd::config::options::{ACCESS, Known, MAIN};
+use spa_knockd::config::options::{ACCESS, Known, MAIN, OTP, PAGE};
 use spa_knockd::config::{Commands, Config, FirewallMode, Open, parse};
 
 const SAMPLE: &str = include_str!("../files/etc/config/spa-knockd");
@@ -41,6 +41,8 @@ fn present(table: &[Known]) -> BTreeSet<(String, bool)> {
 fn the_sample_names_every_option_and_no_other() {
     assert_eq!(named(1), present(MAIN));
     assert_eq!(named(2), present(ACCESS));
+    assert_eq!(named(3), present(OTP));
+    assert_eq!(named(4), present(PAGE));
 }
 
 #[test]
@@ -48,7 +50,9 @@ fn the_sample_is_switched_off_and_holds_no_key() {
     let faults = parse(SAMPLE.as_bytes(), "sample").unwrap_err();
     let problems: Vec<_> = faults.iter().map(|fault| fault.problem.as_str()).collect();
     assert_eq!(problems, ["the daemon is switched off", "no access section is switched on"]);
-    for line in SAMPLE.lines().filter(|line| line.contains("option") && line.contains("key")) {
+    // A path to a key is none.
+    let is_key = |line: &&str| line.contains("option") && line.contains("key") && !line.contains("/uhttpd.key");
+    for line in SAMPLE.lines().filter(is_key) {
         assert!(line.ends_with("''"), "{line}");
     }
 }
@@ -64,7 +68,7 @@ fn the_completed_sample_needs_no_further_word() {
 fn shortest() -> Config {
     let text = format!(
         "config spa-knockd 'main'\n\toption enabled '1'\n\tlist network 'wan'\n\nconfig access 'alice'\n\
-         \toption key_base64 '{KEY}'\n\toption hmac_key_base64 '{HMAC_KEY}'\n\tlist open 'tcp/22'\n"
+         \toption key_base64 '{KEY}'\n\toption hmac_key_base64 '{HMAC_KEY}'\n\tlist open 'tcp/22'\n\nconfig otp 'carol'\n\tlist open 'tcp/22'\n\nconfig page 'page'\n\toption enabled '1'\n"
     );
     parse(text.as_bytes(), "short").unwrap().config
 }
@@ -87,6 +91,12 @@ fn what_the_sample_shows_are_the_defaults() {
         "tcp_listen",
         "require_username",
         "next_",
+        "override_range",
+        "listen '",
+        "plain_network",
+        "plain_from",
+        "list host",
+        "list proxy",
         "option key ",
         "option hmac_key ",
     ];
@@ -105,7 +115,12 @@ fn what_the_sample_shows_are_the_defaults() {
 
 #[test]
 fn the_defaults_are_those_of_the_contract() {
-    let Config { main, access } = shortest();
+    let Config { main, access, otp, page } = shortest();
+    let page = page.unwrap();
+    assert_eq!((page.port.get(), page.plain_port), (8443, None));
+    assert_eq!((&*page.cert, &*page.key), ("/etc/uhttpd.crt", "/etc/uhttpd.key"));
+    assert!(page.listen.is_empty() && page.hosts.is_empty() && page.proxies.is_empty());
+    assert!(page.plain_from.is_empty() && page.plain_networks.is_empty());
     assert_eq!(main.networks, ["wan"]);
     assert_eq!((main.devices.len(), main.zones.len(), main.protect.len()), (0, 0, 0));
     assert_eq!((main.ports, main.max_age, main.max_timeout, main.ring_kib), (vec![62_201..=62_201], 120, 3600, 2048));
@@ -123,4 +138,9 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(alice.commands.user, "nobody");
     assert_eq!((alice.keys.len(), alice.keys[0].mode.name()), (1, "cbc"));
     assert_eq!(alice.keys[0].hmac.as_ref().unwrap().0.name(), "sha256");
+    let carol = &otp[0];
+    assert_eq!((carol.access.timeout, carol.access.keys.len(), &carol.access.source[..]), (300, 0, &all[..]));
+    assert_eq!((carol.allow_override, carol.override_range.len(), carol.allow_md4), (false, 0, false));
+    assert_eq!((carol.access.prefix_v4, carol.access.prefix_v6, carol.access.expires), (32, 128, None));
+    assert_eq!(carol.services(), ["tcp/22".parse().unwrap()]);
 }

@@ -34,7 +34,9 @@ const KNOCK: [&str; 4] = ["-A", "tcp/22", "-a", "203.0.113.2"];
 
 /// The configuration of the day: both ways to knock, and a command.
 fn text(keys: &Keys) -> String {
-    config(keys, &format!("{STANDALONE}\toption tcp_listen '62202'\n")) + "\tlist command 'nothing=/bin/true'\n"
+    config(keys, &format!("{STANDALONE}\toption tcp_listen '62202'\n"))
+        + "\tlist command 'nothing=/bin/true'\n\nconfig otp 'carol'\n\tlist open 'tcp/9'\n\nconfig page 'page'\n\
+           \toption enabled '1'\n"
 }
 
 /// Writes the configuration as the init script does, for this user.
@@ -85,10 +87,37 @@ fn is_confined(pid: u32, user: u32, bounding: bool) {
     }
 }
 
+/// Makes carol's one-time passwords while the daemon runs, and gives the one that is next.
+fn carols_password(lab: &Lab) -> String {
+    let state = lab.state_dir().to_string_lossy().into_owned();
+    let chain = ["--sequence", "99", "--seed", "ke1234"];
+    let next = ["--sequence", "98", "--seed", "ke1234"];
+    let [_, said] = [
+        &[&["otp", "add", "carol", "--state-dir", &state], &chain[..]].concat(),
+        &[&["otp", "calc"], &next[..]].concat(),
+    ]
+    .map(|words| {
+        let mut command = Command::new(program());
+        let mut child = command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("run otp");
+        child.stdin.take().expect("its input").write_all(b"This is a test.\n").expect("tell it");
+        String::from_utf8(child.wait_with_output().expect("wait for it").stdout).expect("text")
+    });
+    said.lines().nth(1).expect("the password in hex").to_owned()
+}
+
 /// Runs the daemon through everything that it does but start: knocks of all kinds, requests, reloads, others' changes
 /// of devices and firewall, and its end.
 fn a_day(lab: &Lab, keys: &Keys, daemon: Daemon, user: u32) {
     let state = lab.state_dir().join("state.json");
+    let password = carols_password(lab);
+    let visit = |what: String| {
+        let mut stream = UnixStream::connect(lab.run_dir().join("web.sock")).expect("connect to the page");
+        let visit = "{\"peer\":\"203.0.113.66\",\"forwarded\":null,\"tls\":true,\"host\":null}";
+        stream.write_all(format!("{{\"v\":1,\"visit\":{visit},\"what\":{what}}}\n").as_bytes()).expect("ask");
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).expect("an answer");
+        line
+    };
     let mut follower = UnixStream::connect(lab.socket()).expect("connect");
     follower.set_read_timeout(Some(SOON)).expect("limit the wait");
     follower.write_all(b"{\"v\":1,\"request\":\"events\",\"follow\":true}\n").expect("ask");
@@ -110,6 +139,17 @@ fn a_day(lab: &Lab, keys: &Keys, daemon: Daemon, user: u32) {
     lab.knock(keys, &["-C", "nothing", "-a", "203.0.113.2"]);
     wait_for("the command", SOON, || daemon.log().contains("command nothing run").then_some(()));
     wait_for("the state file", SOON, || fs::read_to_string(&state).ok().filter(|text| text.contains("alice")));
+
+    // The page: a wrong password and the right one.
+    for (response, outcome) in [("0123456789abcdef", "\"refused\""), (&password, "{\"opened\"")] {
+        let form = visit("{\"form\":{\"user\":\"carol\"}}".to_owned());
+        let token = form.split("\"token\":\"").nth(1).and_then(|rest| rest.get(..32)).expect("a token");
+        let told = visit(format!(
+            "{{\"login\":{{\"token\":\"{token}\",\"user\":\"carol\",\"response\":\"{response}\",\"address\":null,\
+             \"services\":null,\"sign_off\":false}}}}"
+        ));
+        assert!(told.contains(outcome), "{told}");
+    }
 
     // Every request, as people ask.
     for words in [&["status"][..], &["grants"], &["events"]] {

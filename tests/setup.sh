@@ -25,7 +25,7 @@ for purpose; do
 		wanted="$wanted chromium $node $npm"
 		projects="$projects tests/luci-browser"
 		;;
-	lab) wanted="$wanted $node nftables iptables iproute2 util-linux fwknop-client strace libfaketime busybox-static" ;;
+	lab) wanted="$wanted $node nftables iptables iproute2 util-linux fwknop-client strace libfaketime oathtool busybox-static" ;;
 	# Emulator and kernels are unpacked by tests/machine/fetch.sh, not installed.
 	machine) wanted="$wanted binutils procps xz-utils" ;;
 	# Compiler, linker and libpcap are unpacked by cross/toolchain and cross/libpcap, not installed.

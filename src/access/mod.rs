@@ -1,5 +1,6 @@
 //! May this knock have that? A stanza's policy turns a genuine, fresh knock into a grant.
 
+pub mod login;
 mod nat;
 
 use std::fmt;
@@ -171,7 +172,7 @@ pub fn judge(
             for &port in ports {
                 match ways.of_stanza(port)? {
                     Some(forward) => push_new(&mut forwards, forward),
-                    None => push_new(&mut openings, opening(access, source, port, datagram)?),
+                    None => push_new(&mut openings, opening(access, source, port, Some(datagram.destination))?),
                 }
             }
         }
@@ -237,8 +238,8 @@ fn source_address(
 }
 
 /// A door of the router, as wide as the stanza has it.
-fn opening(access: &Access, source: IpAddr, port: Port, datagram: &Datagram<'_>) -> Result<Opening, Reason> {
-    let destination = access.match_destination.then_some(datagram.destination);
+fn opening(access: &Access, source: IpAddr, port: Port, knocked_at: Option<IpAddr>) -> Result<Opening, Reason> {
+    let destination = knocked_at.filter(|_| access.match_destination);
     if destination.is_some_and(|destination| destination.is_ipv4() != source.is_ipv4()) {
         return Err(Reason::Family);
     }

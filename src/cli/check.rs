@@ -33,6 +33,7 @@ pub(super) struct Arguments {
 pub(super) struct Report {
     ok: bool,
     access: usize,
+    otp: usize,
     faults: Vec<String>,
     warnings: Vec<String>,
     exposed: Vec<Finding>,
@@ -42,7 +43,7 @@ pub(super) struct Report {
 /// All that can be said of the configuration in this file.
 pub(super) fn report(path: &Path) -> Report {
     let (mut exposed, mut notes) = (Vec::new(), Vec::new());
-    let (access, faults, warnings) = match config::load(path) {
+    let ([access, otp], faults, warnings) = match config::load(path) {
         Ok(loaded) => {
             let of_file = loaded.warnings.iter().map(ToString::to_string);
             let of_machine = unknown_users(&loaded.config).into_iter().chain(missing_programs(&loaded.config));
@@ -50,11 +51,12 @@ pub(super) fn report(path: &Path) -> Report {
             let mut warnings: Vec<String> = of_file.chain(of_machine).collect();
             (exposed, notes) = living(&loaded.config);
             warnings.extend(lines(&exposed));
-            (loaded.config.access.len(), Vec::new(), warnings)
+            notes.extend(shown(&loaded.config));
+            ([loaded.config.access.len(), loaded.config.otp.len()], Vec::new(), warnings)
         }
-        Err(faults) => (0, faults.iter().map(ToString::to_string).collect(), Vec::new()),
+        Err(faults) => ([0, 0], faults.iter().map(ToString::to_string).collect(), Vec::new()),
     };
-    Report { ok: faults.is_empty(), access, faults, warnings, exposed, notes }
+    Report { ok: faults.is_empty(), access, otp, faults, warnings, exposed, notes }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -73,14 +75,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     if !arguments.json {
         let path = arguments.config.display();
-        say(&format!("{path}: good, {} enabled\n", count(report.access, "access stanza")))?;
+        let users = count(report.otp, "one-time-password user");
+        let users = if report.otp > 0 { format!(" and {users}") } else { String::new() };
+        say(&format!("{path}: good, {}{users} enabled\n", count(report.access, "access stanza")))?;
     }
     Ok(())
 }
 
 /// A line for each stanza whose time is over by this machine's clock.
 fn ended(config: &Config, unix: u64) -> impl Iterator<Item = String> {
-    let over = config.access.iter().filter(move |access| access.expires.is_some_and(|expires| expires <= unix));
+    let over = config.stanzas().filter(move |access| access.expires.is_some_and(|expires| expires <= unix));
     over.map(|access| {
         format!(
             "access '{}', option expires: by this machine's clock it has ended, and knocks are refused",
@@ -97,6 +101,16 @@ fn nowhere(config: &Config) -> Option<String> {
          devices with list device, or with run's --interface"
             .to_owned()
     })
+}
+
+/// Who sees the one-time-password page: by its nature it is the one thing that answers strangers.
+fn shown(config: &Config) -> Option<String> {
+    let page = config.page.as_ref().filter(|_| config.has_page())?;
+    let plain = page.plain_port.map(|port| format!(" and tcp/{port}")).unwrap_or_default();
+    Some(format!(
+        "the one-time-password page answers whoever reaches tcp/{}{plain} of its web server, so a scan sees that it is there",
+        page.port
+    ))
 }
 
 /// Guarded ports that this machine's ruleset opens to everybody, and what could not be told. Where a configured

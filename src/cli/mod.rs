@@ -13,6 +13,7 @@ mod grants;
 mod import;
 mod keygen;
 mod opened;
+mod otp;
 mod reload;
 mod revoke;
 mod rpcd;
@@ -55,6 +56,7 @@ enum Command {
     Import(import::Arguments),
     State(state::Arguments),
     Firewall(firewall::Arguments),
+    Otp(otp::Arguments),
     Rpcd(rpcd::Arguments),
 }
 
@@ -139,6 +141,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments),
         Command::State(arguments) => state::run(&arguments),
         Command::Firewall(arguments) => firewall::run(&arguments),
+        Command::Otp(arguments) => otp::run(&arguments),
         Command::Rpcd(arguments) => rpcd::run(&arguments),
     })
 }

@@ -47,5 +47,9 @@ fn tell(arguments: &Arguments, reply: Value) -> Result<(), Failure> {
     }
     let reply = good(reply)?;
     let stanzas = usize::try_from(number(&reply, "stanzas")).unwrap_or(usize::MAX);
-    say(&format!("reloaded, {} enabled\n", count(stanzas, "access stanza")))
+    let users = match usize::try_from(number(&reply, "otp")).unwrap_or(usize::MAX) {
+        0 => String::new(),
+        users => format!(" and {}", count(users, "one-time-password user")),
+    };
+    say(&format!("reloaded, {}{users} enabled\n", count(stanzas, "access stanza")))
 }

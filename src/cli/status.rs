@@ -40,6 +40,9 @@ fn rows(status: &Value) -> Vec<Vec<String>> {
     }
     row("knocks at", text(status, "awaited"));
     row("config", format!("{}, access stanzas: {}", text(status, "config"), number(status, "stanzas")));
+    if number(status, "otp") > 0 {
+        row("one-time", format!("password users: {}", number(status, "otp")));
+    }
     row("firewall", text(status, "firewall"));
     let clock = status.get("clock").unwrap_or(&Value::Null);
     let is_set = clock.get("set").and_then(Value::as_bool) == Some(true);

@@ -110,7 +110,7 @@ fn open(options: &mut Options<'_>, restrict: &[Port], enabled: bool) -> Open {
 }
 
 /// The networks of a list whose default is every address.
-fn networks(options: &mut Options<'_>, name: &'static str) -> Vec<Prefix> {
+pub(super) fn networks(options: &mut Options<'_>, name: &'static str) -> Vec<Prefix> {
     let elements = options.many(name, |text| any_or(text, network));
     if elements.contains(&Element::Any) {
         alone(options, name, elements.len());
@@ -136,7 +136,7 @@ fn any_or<T>(text: &str, read: fn(&str) -> Result<T, Complaint>) -> Result<Eleme
     if text == "any" { Ok(Element::Any) } else { read(text).map(Element::This) }
 }
 
-fn network(text: &str) -> Result<Prefix, Complaint> {
+pub(super) fn network(text: &str) -> Result<Prefix, Complaint> {
     if text.starts_with('!') {
         return Err(Complaint::new("there is no negation", "name the networks that may knock"));
     }
@@ -160,7 +160,7 @@ fn restricted(text: &str) -> Result<Port, Complaint> {
 }
 
 /// How many leading bits a grant fixes. Wider than an operator's network would be nearly everybody.
-fn prefix(options: &mut Options<'_>, name: &'static str, range: RangeInclusive<u8>) -> u8 {
+pub(super) fn prefix(options: &mut Options<'_>, name: &'static str, range: RangeInclusive<u8>) -> u8 {
     let range_wide = u64::from(*range.start())..=u64::from(*range.end());
     let number = options.number(
         name,
@@ -187,7 +187,7 @@ fn username(text: &str) -> Result<String, Complaint> {
     Ok(text.to_owned())
 }
 
-fn expires(text: &str) -> Result<u64, Complaint> {
+pub(super) fn expires(text: &str) -> Result<u64, Complaint> {
     date::parse_utc(text).ok_or_else(|| {
         Complaint::new(
             "is no date in UTC",

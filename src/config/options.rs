@@ -98,6 +98,38 @@ pub const ACCESS: &[Known] = &[
     single("expires"),
 ];
 
+/// The options of `config otp 'NAME'`.
+pub const OTP: &[Known] = &[
+    single("enabled"),
+    list("source"),
+    list("open"),
+    list("forward"),
+    single("forward_all"),
+    single("disable_dnat"),
+    single("snat"),
+    single("timeout"),
+    single("allow_override"),
+    list("override_range"),
+    single("allow_md4"),
+    single("prefix_v4"),
+    single("prefix_v6"),
+    single("expires"),
+];
+
+/// The options of `config page 'page'`.
+pub const PAGE: &[Known] = &[
+    single("enabled"),
+    list("plain_from"),
+    list("plain_network"),
+    list("proxy"),
+    list("host"),
+    single("port"),
+    single("plain_port"),
+    single("cert"),
+    single("key"),
+    list("listen"),
+];
+
 /// The option of this name.
 pub(crate) fn find(table: &'static [Known], name: &str) -> Option<&'static Known> {
     table.iter().find(|known| known.name == name)

@@ -9,14 +9,16 @@ use zeroize::Zeroizing;
 
 use super::fault::{Complaint, Fault};
 use super::section::{Findings, Options, label};
-use super::{Access, Config, FirewallMode, Main, Open, access_section, main_section, options};
+use super::{
+    Access, Config, FirewallMode, Main, Open, Otp, Page, access_section, main_section, options, otp_section,
+    page_section,
+};
 use crate::limits::{CONFIG_MAX, ENTRIES_MAX, NAME_MAX, SECTIONS_MAX, STANZAS_MAX};
 use crate::net::{Port, Proto};
 use crate::uci::{self, Section};
 
-/// The section types that there are, and those of a later version.
-const KINDS: [&str; 2] = ["spa-knockd", "access"];
-const LATER_KINDS: [&str; 1] = ["otp"];
+/// The section types that there are.
+const KINDS: [&str; 4] = ["spa-knockd", "access", "otp", "page"];
 
 /// A configuration without faults, and what to think about all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +79,15 @@ pub fn parse(text: &[u8], file: &str) -> Result<Loaded, Vec<Fault>> {
     check_names(&sections, &mut findings);
     let main = read_main(&sections, &mut findings);
     let access = read_access(&sections, &mut findings);
+    let otp = read_otp(&sections, &mut findings);
+    let page = read_page(&sections, &mut findings);
+    if access.as_ref().is_some_and(Vec::is_empty) && otp.is_empty() {
+        let complaint = Complaint::new("no access section is switched on", "write config access 'NAME' with its keys");
+        let fault = findings.at(None, None, complaint);
+        findings.faults.push(fault);
+    }
     let config = main.map(|(section, main)| {
-        let mut config = Config { main, access };
+        let mut config = Config { main, access: access.unwrap_or_default(), otp, page };
         compare(&mut config, section, &sections, &mut findings);
         config
     });
@@ -113,11 +122,6 @@ fn check_names(sections: &[Section], findings: &mut Findings) {
             let fault = findings.at(Some(section.line), Some(label(section)), Complaint::new(problem, remedy));
             findings.faults.push(fault);
         };
-        if LATER_KINDS.contains(&section.kind.as_str()) {
-            let problem = "not yet: this version does not have one-time passwords";
-            refuse(problem.to_owned(), "remove the section".to_owned());
-            continue;
-        }
         if !KINDS.contains(&section.kind.as_str()) {
             let remedy = options::nearest(&section.kind, KINDS.into_iter())
                 .map_or_else(|| "write config access 'NAME'".to_owned(), |kind| format!("did you mean '{kind}'?"));
@@ -125,7 +129,12 @@ fn check_names(sections: &[Section], findings: &mut Findings) {
             continue;
         }
         let Some(name) = &section.name else {
-            let remedy = if section.kind == "access" { "config access 'alice'" } else { "config spa-knockd 'main'" };
+            let remedy = match section.kind.as_str() {
+                "access" => "config access 'alice'",
+                "otp" => "config otp 'alice'",
+                "page" => "config page 'page'",
+                _ => "config spa-knockd 'main'",
+            };
             refuse("the section has no name".to_owned(), format!("give it one, as in {remedy}"));
             continue;
         };
@@ -161,27 +170,48 @@ fn read_main<'a>(sections: &'a [Section], findings: &mut Findings) -> Option<(&'
     found
 }
 
-/// Reads the access stanzas, and keeps those that are switched on.
-fn read_access(sections: &[Section], findings: &mut Findings) -> Vec<Access> {
+/// Reads the access stanzas, and keeps those that are switched on; `None` where there are too many to read.
+fn read_access(sections: &[Section], findings: &mut Findings) -> Option<Vec<Access>> {
     let stanzas: Vec<_> = sections.iter().filter(|section| section.kind == "access").collect();
     if let Some(first) = stanzas.get(STANZAS_MAX) {
         let problem =
             format!("there are more than {STANZAS_MAX} access sections, and junk packets are tried with each");
         let fault = findings.at(Some(first.line), None, Complaint::new(problem, "remove those that nobody uses"));
         findings.faults.push(fault);
-        return Vec::new();
+        return None;
     }
     let mut access = Vec::new();
     for section in stanzas {
         let mut options = Options::new(section, options::ACCESS, findings);
         access.extend(access_section::read(section.name.as_deref().unwrap_or_default(), &mut options));
     }
-    if access.is_empty() {
-        let complaint = Complaint::new("no access section is switched on", "write config access 'NAME' with its keys");
-        let fault = findings.at(None, None, complaint);
-        findings.faults.push(fault);
+    Some(access)
+}
+
+/// Reads the sections of one-time passwords, and keeps those that are switched on.
+fn read_otp(sections: &[Section], findings: &mut Findings) -> Vec<Otp> {
+    let mut otp = Vec::new();
+    for section in sections.iter().filter(|section| section.kind == "otp") {
+        let mut options = Options::new(section, options::OTP, findings);
+        otp.extend(otp_section::read(section.name.as_deref().unwrap_or_default(), &mut options));
     }
-    access
+    otp
+}
+
+/// Reads the section of the page; `None` where it is not switched on.
+fn read_page(sections: &[Section], findings: &mut Findings) -> Option<Page> {
+    let mut found = None;
+    for section in sections.iter().filter(|section| section.kind == "page") {
+        let page = page_section::read(&mut Options::new(section, options::PAGE, findings));
+        if section.name.as_deref().is_some_and(|name| name != "page") {
+            let complaint = Complaint::new("this section must be named 'page'", "write config page 'page'");
+            let fault = findings.at(Some(section.line), Some(label(section)), complaint);
+            findings.faults.push(fault);
+        } else if found.is_none() {
+            found = page;
+        }
+    }
+    found
 }
 
 /// What the sections say about each other.
@@ -198,12 +228,13 @@ fn compare(config: &mut Config, main: &Section, sections: &[Section], findings: 
             findings.faults.push(fault);
         }
     }
+    compare_page(config, sections, findings);
     let place = |access: &Access| {
         let section =
-            sections.iter().find(|section| section.kind == "access" && section.name.as_ref() == Some(&access.name));
+            sections.iter().find(|section| section.kind != "spa-knockd" && section.name.as_ref() == Some(&access.name));
         (section.map(|section| section.line), section.map(label))
     };
-    for (index, access) in config.access.iter().enumerate() {
+    for (index, access) in config.stanzas().enumerate() {
         let mut warn = |problem: String, remedy: &str| {
             let (line, section) = place(access);
             let warning = findings.at(line, section, Complaint::new(problem, remedy));
@@ -215,7 +246,7 @@ fn compare(config: &mut Config, main: &Section, sections: &[Section], findings: 
                 format!("its timeouts are cut to the {} seconds of main's max_timeout", config.main.max_timeout);
             warn(problem, "raise max_timeout in main, or lower timeout and max_timeout here");
         }
-        let twin = config.access.iter().take(index).find(|other| {
+        let twin = config.stanzas().take(index).find(|other| {
             let one = other.keys.first().map(|keys| (&keys.key, keys.hmac.is_some()));
             let two = access.keys.first().map(|keys| (&keys.key, keys.hmac.is_some()));
             one.zip(two).is_some_and(|((one, with), (two, without))| one == two && with != without)
@@ -228,11 +259,39 @@ fn compare(config: &mut Config, main: &Section, sections: &[Section], findings: 
     }
 }
 
+/// Whether somebody can use the page, and reach it.
+fn compare_page(config: &Config, sections: &[Section], findings: &mut Findings) {
+    let Some(page) = &config.page else { return };
+    let section = sections.iter().find(|section| section.kind == "page");
+    let (line, name) = (section.map(|section| section.line), section.map(label));
+    if config.otp.is_empty() {
+        let complaint = Complaint::new(
+            "no section of one-time passwords is switched on, so there is no page",
+            "write config otp 'NAME', or option enabled '0' here",
+        );
+        let warning = findings.at(line, name.clone(), complaint);
+        findings.warnings.push(warning);
+    }
+    for number in [Some(page.port), page.plain_port].into_iter().flatten() {
+        let port = Port { proto: Proto::Tcp, number };
+        let taken = if config.main.tcp_listen == Some(number) {
+            "tcp_listen has it already"
+        } else if config.main.firewall == FirewallMode::Standalone && config.main.protect.contains(&port) {
+            "firewall 'standalone' guards it, so nobody could see the page"
+        } else {
+            continue;
+        };
+        let complaint = Complaint::new(format!("the page cannot be at {port}: {taken}"), "let it have another port");
+        let fault = findings.at(line, name.clone(), complaint);
+        findings.faults.push(fault);
+    }
+}
+
 /// Which ports standalone mode guards.
 fn guard(config: &mut Config, main: &Section, findings: &mut Findings) {
     let mut opened = Vec::new();
     let mut any = false;
-    for access in &config.access {
+    for access in config.stanzas() {
         match &access.open {
             Open::Any => any = true,
             Open::Ports(ports) => opened.extend(ports.iter().copied()),

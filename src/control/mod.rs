@@ -14,6 +14,7 @@ pub mod reply;
 pub mod request;
 pub mod ring;
 pub mod server;
+pub(crate) mod socket;
 
 use std::time::Duration;
 

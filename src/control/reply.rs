@@ -102,6 +102,8 @@ pub struct Status {
     pub not_examined: Vec<String>,
     /// Enabled access stanzas.
     pub stanzas: usize,
+    /// Enabled sections of one-time passwords.
+    pub otp: usize,
     /// Knocks honoured since the start.
     pub honoured: u64,
     /// Packets refused since the start, by the code of the reason.
@@ -274,11 +276,44 @@ pub struct Revoked {
     pub why: Option<String>,
 }
 
+/// How the page of one-time passwords is.
+#[derive(Debug, Default, Serialize)]
+pub struct OneTime {
+    /// Whether it is served.
+    pub running: bool,
+    /// Users whose single codes are not looked at for now, because too many were wrong.
+    pub paused: Vec<Paused>,
+    /// How many sources there are of which nothing is looked at for now.
+    pub throttled: usize,
+    /// Passwords accepted since the start.
+    pub accepted: u32,
+    /// Attempts refused since the start.
+    pub refused: u32,
+}
+
+/// A user whose single codes are not looked at.
+#[derive(Debug, Serialize)]
+pub struct Paused {
+    /// The user.
+    pub user: String,
+    /// For how long still.
+    pub seconds: u64,
+}
+
+/// What came of the wish to forget what strangers tried.
+#[derive(Debug, Serialize)]
+pub struct Forgiven {
+    /// Whether there was anything that kept the user out.
+    pub forgiven: bool,
+}
+
 /// A configuration that was taken over.
 #[derive(Debug, Serialize)]
 pub struct Reloaded {
     /// Enabled access stanzas.
     pub stanzas: usize,
+    /// Enabled sections of one-time passwords.
+    pub otp: usize,
     /// What to think about all the same.
     pub warnings: Vec<String>,
 }

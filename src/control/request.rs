@@ -33,15 +33,24 @@ pub enum Request {
     },
     /// The configuration is to be read again.
     Reload,
+    /// How the page of one-time passwords is, and who is locked out of it.
+    Otp,
+    /// What strangers tried at this user's one-time passwords is to be forgotten.
+    Forgive {
+        /// The user.
+        user: String,
+    },
 }
 
 /// The requests by name, with the fields that each has besides `v` and `request`.
-const REQUESTS: [(&str, &[&str]); 5] = [
+const REQUESTS: [(&str, &[&str]); 7] = [
     ("status", &[]),
     ("grants", &["skip"]),
     ("events", &["follow"]),
     ("revoke", &["access", "source", "all", "kill"]),
     ("reload", &[]),
+    ("otp", &[]),
+    ("forgive", &["user"]),
 ];
 
 impl Request {
@@ -78,6 +87,11 @@ impl Request {
             "grants" => Ok(Self::Grants { skip: number(&fields, "skip")? }),
             "events" => Ok(Self::Events { follow: flag(&fields, "follow")? }),
             "revoke" => revoke(&fields),
+            "otp" => Ok(Self::Otp),
+            "forgive" => match text(&fields, "user")? {
+                Some(user) => Ok(Self::Forgive { user: user.to_owned() }),
+                None => Err("the field user is missing".to_owned()),
+            },
             _ => Ok(Self::Reload),
         }
     }
@@ -138,6 +152,8 @@ mod tests {
                 Request::Revoke { access: None, source: None, kill: true },
             ),
             (r#"{"v":1,"request":"reload"}"#, Request::Reload),
+            (r#"{"v":1,"request":"otp"}"#, Request::Otp),
+            (r#"{"v":1,"request":"forgive","user":"alice"}"#, Request::Forgive { user: "alice".into() }),
         ] {
             assert_eq!(Request::parse(line.as_bytes()), Ok(request), "{line}");
             // Cut anywhere, it is no request any more.
@@ -174,6 +190,9 @@ mod tests {
             (r#"{"v":1,"request":"revoke","all":true,"access":"a"}"#, "not both"),
             (r#"{"v":1,"request":"revoke","access":null}"#, "no string"),
             (r#"{"v":1,"request":"revoke","access":"a\nspa-knockd: grant b"}"#, "not printable"),
+            (r#"{"v":1,"request":"forgive"}"#, "user is missing"),
+            (r#"{"v":1,"request":"forgive","user":1}"#, "no string"),
+            (r#"{"v":1,"request":"otp","user":"a"}"#, "otp has no field 'user'"),
             (r#"{"v":1,"request":"revoke","source":"192.0.2.0/24"}"#, "no IPv4 or IPv6 address"),
         ] {
             let error = Request::parse(line.as_bytes()).unwrap_err();

@@ -1,24 +1,20 @@
 //! The listening socket and its clients, inside the daemon's one poll.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use rustix::fs::Mode;
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use rustix::process::{geteuid, umask};
+use rustix::process::geteuid;
 
 pub use super::peer::Answer;
 use super::peer::Peer;
 use super::request::Request;
 use super::ring::Ring;
+use super::socket::Listening;
 use super::{CLIENTS_MAX, reply};
 
 /// How long nobody is let in after the system could not let somebody in.
@@ -30,10 +26,7 @@ const TURN: usize = 16;
 /// The control socket with its clients; dropped, it removes its file.
 #[derive(Debug)]
 pub struct Control {
-    listener: UnixListener,
-    path: PathBuf,
-    /// Device and number of our file: another daemon's is not ours to remove.
-    file: (u64, u64),
+    listening: Listening,
     peers: Vec<Peer>,
     deaf_until: Option<Duration>,
     /// Whether people know that nobody can be let in.
@@ -46,37 +39,19 @@ impl Control {
     /// # Errors
     /// One line that names the path.
     pub fn bind(path: &Path) -> Result<Self, String> {
-        let explain = |error: io::Error| format!("{}: cannot make the control socket: {error}", path.display());
-        match fs::symlink_metadata(path) {
-            Ok(found) if !found.file_type().is_socket() => {
-                return Err(format!("{}: cannot make the control socket: another file is there", path.display()));
-            }
-            Ok(_) if is_alive(path).map_err(explain)? => {
-                return Err(format!("{}: another daemon listens there; stop it first", path.display()));
-            }
-            Ok(_) => fs::remove_file(path).map_err(explain)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(explain(error)),
-        }
-        let others = umask(Mode::from_raw_mode(0o177));
-        let bound = UnixListener::bind(path);
-        umask(others);
-        let listener = bound.map_err(explain)?;
-        listener.set_nonblocking(true).map_err(explain)?;
-        let made = fs::symlink_metadata(path).map_err(explain)?;
-        let file = (made.dev(), made.ino());
-        Ok(Self { listener, path: path.to_owned(), file, peers: Vec::new(), deaf_until: None, complained: false })
+        let listening = Listening::bind(path, "the control socket", 0o177)?;
+        Ok(Self { listening, peers: Vec::new(), deaf_until: None, complained: false })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.listening.path()
     }
 
     /// What to wait for.
     pub fn poll_fds(&self) -> impl Iterator<Item = PollFd<'_>> {
-        let door = PollFd::new(self.listener.as_fd(), PollFlags::POLLIN);
+        let door = PollFd::new(self.listening.as_fd(), PollFlags::POLLIN);
         self.deaf_until.is_none().then_some(door).into_iter().chain(self.peers.iter().map(Peer::poll_fd))
     }
 
@@ -102,12 +77,12 @@ impl Control {
 
     fn let_in(&mut self, now: Duration) {
         for _ in 0..TURN {
-            let stream = match self.listener.accept() {
-                Ok((stream, _)) => stream,
+            let stream = match self.listening.accept() {
+                Ok(stream) => stream,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {
                     if !std::mem::replace(&mut self.complained, true) {
-                        log::warn!("{}: cannot let a client in: {error}", self.path.display());
+                        log::warn!("{}: cannot let a client in: {error}", self.listening.path().display());
                     }
                     self.deaf_until = Some(now.saturating_add(DEAF_FOR));
                     return;
@@ -128,16 +103,6 @@ impl Control {
     }
 }
 
-impl Drop for Control {
-    fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.file);
-        if ours {
-            // In a directory that is not ours it stays, and the next start replaces it.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
 /// Whether the client's process is root's or our own user's. One outside of our pid namespace has the number 0, for
 /// which rustix has no type; a user outside of our user namespace shows as the kernel's overflow user, and is nobody.
 fn is_welcome(stream: &UnixStream) -> bool {
@@ -148,15 +113,4 @@ fn is_welcome(stream: &UnixStream) -> bool {
 fn turn_away(mut stream: UnixStream, words: &str) {
     // It fits into the empty socket, or the client is gone.
     let _ = stream.write_all(&reply::error(words));
-}
-
-/// Whether somebody listens at this socket; never waits.
-fn is_alive(path: &Path) -> io::Result<bool> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let probe = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    match connect(&probe, &SocketAddrUnix::new(path)?) {
-        Ok(()) | Err(Errno::AGAIN) => Ok(true),
-        Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -1,12 +1,13 @@
 //! What the running daemon answers to each request of the control socket.
 
 use super::clock::{since_boot, wall};
+use super::desk::{self, Front};
 use super::orders::{ENDED, Helper};
 use super::reload::Refusal;
 use super::run::Daemon;
-use crate::config::FirewallMode;
+use crate::config::{FirewallMode, printable};
 use crate::control::GRANTS_PAGE;
-use crate::control::reply::{self, Clock, Events, Exposed, Grant, Grants, Refused, Reply, Status};
+use crate::control::reply::{self, Clock, Events, Exposed, Forgiven, Grant, Grants, OneTime, Refused, Reply, Status};
 use crate::control::request::Request;
 use crate::control::server::Answer;
 use crate::limits::REPLAY_MAX;
@@ -28,6 +29,11 @@ impl Daemon {
                 },
                 Err(words) => reply::error(words),
             },
+            Request::Otp => Reply::good(self.one_time()).line(),
+            Request::Forgive { user } => match self.forgive(&user) {
+                Ok(forgiven) => Reply::good(forgiven).line(),
+                Err(words) => reply::error(words),
+            },
             Request::Reload => match self.reload() {
                 Ok(reloaded) => Reply::good(reloaded).line(),
                 Err(Refusal { faults, restart }) => {
@@ -42,7 +48,25 @@ impl Daemon {
     /// Whether a stanza, or what one opened before it went away, has this name.
     fn knows(&self, access: &str) -> bool {
         let mut living = self.door.firewall.living(since_boot());
-        self.config.access.iter().any(|known| known.name == access) || living.any(|grant| grant.access == access)
+        self.config.stanzas().any(|known| known.name == access) || living.any(|grant| grant.access == access)
+    }
+
+    /// How the page of one-time passwords is.
+    fn one_time(&self) -> OneTime {
+        self.desk.as_ref().map(|desk| desk.one_time(since_boot())).unwrap_or_default()
+    }
+
+    /// Has the page forget what was tried at this user's.
+    fn forgive(&self, user: &str) -> Result<Forgiven, String> {
+        if !self.config.otp.iter().any(|otp| otp.access.name == user) {
+            return Err(format!("no enabled section `config otp` is called '{}'", printable(user.as_bytes())));
+        }
+        let forgiven = self.one_time().paused.iter().any(|paused| paused.user == user);
+        if !self.desk.as_ref().is_some_and(|desk| desk.forgive(user)) {
+            return Err("the one-time-password page is not served, so nobody is locked out of it".to_owned());
+        }
+        log::info!("what was tried at the one-time passwords of {user} is forgotten on request");
+        Ok(Forgiven { forgiven })
     }
 
     fn status(&mut self) -> Status {
@@ -55,7 +79,10 @@ impl Daemon {
         let missing = door.firewall.missing().unwrap_or_else(|error| vec![error]);
         let (refusing, rest): (Vec<_>, Vec<_>) = missing.iter().partition(|missing| missing.refuses_knocks());
         let mut not_ready: Vec<String> = refusing.iter().map(ToString::to_string).collect();
-        let warnings = rest.iter().map(ToString::to_string).collect();
+        let mut warnings: Vec<String> = rest.iter().map(ToString::to_string).collect();
+        if self.desk.as_ref().is_some_and(Front::has_ended) {
+            warnings.push(desk::ENDED.to_owned());
+        }
         if !door.store.is_open() {
             not_ready.push("the journal in the run directory cannot be written".to_owned());
         }
@@ -86,6 +113,7 @@ impl Daemon {
             exposed: door.lookout.seen.open.iter().cloned().map(Exposed).collect(),
             not_examined: door.lookout.seen.not_examined.clone(),
             stanzas: door.engine.stanzas(),
+            otp: self.config.otp.len(),
             honoured: door.report.honoured(),
             refused: door.report.refused_by_code(),
             grants: door.firewall.living(now).count(),

@@ -198,7 +198,8 @@ impl Door {
         let clock = self.clock;
         if let Ok(grant) = &verdict.outcome {
             let now = since_boot();
-            match self.open(grant, &verdict, knocker, now) {
+            let user = verdict.fields.as_ref().map(|fields| fields.user.as_str()).unwrap_or_default();
+            match self.open(grant, user, knocker, now) {
                 Ok(()) => {
                     self.engine.honoured(&verdict, clock);
                     self.store.honoured(now);
@@ -218,16 +219,16 @@ impl Door {
         }
     }
 
+    /// Opens what a one-time password earned, and tells people.
+    pub(super) fn let_in(&mut self, grant: &Grant, visitor: IpAddr) -> Result<(), (Reason, String)> {
+        self.open(grant, "", visitor, since_boot())?;
+        self.report.let_in(grant, visitor, self.clock.unix);
+        Ok(())
+    }
+
     /// Opens what the grant opens, then has its command run. A door stays open although its `on_open` fails.
-    fn open(
-        &mut self,
-        grant: &Grant,
-        verdict: &Verdict,
-        knocker: IpAddr,
-        now: Duration,
-    ) -> Result<(), (Reason, String)> {
+    fn open(&mut self, grant: &Grant, user: &str, knocker: IpAddr, now: Duration) -> Result<(), (Reason, String)> {
         let opens = !(grant.openings.is_empty() && grant.forwards.is_empty());
-        let user = verdict.fields.as_ref().map(|fields| fields.user.as_str()).unwrap_or_default();
         let facts = Facts::of(grant, user, knocker);
         if opens {
             let closing = self.closing.granted(grant);

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, chownat, fstat, open};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, chownat, fchmod, fchown as fchown_directory, fstat, open};
 use rustix::io;
 use rustix::process::{Gid, Uid, getuid};
 use rustix::thread::{
@@ -15,7 +15,7 @@ use rustix::thread::{
 use super::files::{self, open_own};
 use super::store::LOCK;
 use super::{journal, state};
-use crate::control;
+use crate::{control, otp, web};
 
 /// The user and group where the named user does not exist.
 pub const FALLBACK_ID: u32 = 62_201;
@@ -134,6 +134,44 @@ impl User {
     }
 }
 
+/// Lets a group connect to a socket of ours, and go to it through our directory, in which it sees nothing else. A
+/// directory that is not ours alone is left as it is. Where all is well already, as an init script can have it, nothing
+/// is changed, so no right to do so is needed.
+///
+/// # Errors
+/// One line, where the group cannot reach the socket.
+pub fn open_to(directory: &Path, socket: &Path, gid: u32) -> Result<(), String> {
+    let opened = || -> io::Result<()> {
+        let path = open(socket, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let found = fstat(&path)?;
+        if FileType::from_raw_mode(found.st_mode) != FileType::Socket || found.st_nlink != 1 {
+            return Err(io::Errno::INVAL);
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = open(directory, flags, Mode::empty())?;
+        let above = fstat(&directory)?;
+        if above.st_uid != found.st_uid {
+            return Err(io::Errno::PERM);
+        }
+        let group = Some(Gid::from_raw(gid));
+        if found.st_gid != gid {
+            chownat(&path, c"", None, group, AtFlags::EMPTY_PATH)?;
+        }
+        if above.st_gid != gid {
+            fchown_directory(&directory, None, group)?;
+        }
+        let mode = Mode::from_raw_mode(above.st_mode);
+        if mode & (Mode::RWXU | Mode::RWXG | Mode::RWXO) != Mode::RWXU | Mode::XGRP {
+            fchmod(&directory, mode & (Mode::SUID | Mode::SGID | Mode::SVTX) | Mode::RWXU | Mode::XGRP)?;
+        }
+        Ok(())
+    };
+    opened().map_err(|error| {
+        let socket = socket.display();
+        format!("{socket}: group {gid} cannot be let in: {error}; only root and the daemon's user can use the page")
+    })
+}
+
 /// Gives up what a process that is not root was started with beyond `CAP_NET_ADMIN` and `CAP_NET_RAW`: procd's jail,
 /// say, hands over ambient capabilities, which any program it starts would have, too.
 ///
@@ -163,7 +201,7 @@ fn of_others(directory: &Path) -> Option<PathBuf> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let beside = path.extension().is_some_and(|extension| extension == files::BESIDE);
         let stem = |file| Path::new(file).with_extension("") == Path::new(name).with_extension("");
-        [journal::FILE, state::FILE, LOCK, control::FILE].contains(&name)
+        [journal::FILE, state::FILE, LOCK, control::FILE, web::FILE, otp::store::DIRECTORY].contains(&name)
             || (beside && [journal::FILE, state::FILE].into_iter().any(stem))
     };
     let mut entries = fs::read_dir(directory).ok()?.filter_map(Result::ok).map(|entry| entry.path());
@@ -228,7 +266,7 @@ mod tests {
         }
         let directory = std::env::temp_dir().join(format!("spa-shared-{}", std::process::id()));
         make_private_directory(&directory).unwrap();
-        for name in ["journal", "journal.new", "state.json", "state.new", "lock", "control.sock"] {
+        for name in ["journal", "journal.new", "state.json", "state.new", "lock", "control.sock", "web.sock", "otp"] {
             fs::write(directory.join(name), "").unwrap();
         }
         let owner = || fs::metadata(&directory).unwrap().uid();

@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::process::geteuid;
 
 use super::awaited::Awaited;
+use super::desk;
 use super::logger;
 use super::orders::{is_same, looks_up};
 use super::own::Routes;
@@ -48,7 +49,11 @@ impl Daemon {
                 for warning in &reloaded.warnings {
                     log::warn!("{warning}");
                 }
-                let line = format!("the configuration was read again, {} access stanzas", reloaded.stanzas);
+                let users = match reloaded.otp {
+                    0 => String::new(),
+                    count => format!(", one-time-password users: {count}"),
+                };
+                let line = format!("the configuration was read again, {} access stanzas{users}", reloaded.stanzas);
                 log::info!("{line}");
                 line
             }
@@ -81,6 +86,13 @@ impl Daemon {
                 format!("{}: {what} cannot change while the daemon runs; restart the service", self.path.display());
             Refusal { faults: vec![fault], restart: true }
         })?;
+        if config.has_page() && self.desk.is_none() {
+            let fault = format!(
+                "{}: config page cannot be switched on while the daemon runs; restart the service",
+                self.path.display()
+            );
+            return Err(Refusal { faults: vec![fault], restart: true });
+        }
         let routes = Routes::open(&devices).map_err(|error| format!("routes: {error}"))?;
         // What was captured before is judged by what held then.
         self.ears.change(&devices, &config.main, &mut self.door).map_err(|error| error.to_string())?;
@@ -93,10 +105,14 @@ impl Daemon {
         self.door.lookout.aim(&config, &devices, self.door.now);
         self.door.configure(&config);
         logger::set_level(config.main.log_level);
+        let told = self.desk.as_ref().is_none_or(|desk| desk.configure(&config));
         self.config = config;
         let mut warnings = some_of(&warnings);
+        if !told {
+            warnings.push(desk::ENDED.to_owned());
+        }
         warnings.extend(self.ears.warnings());
-        Ok(Reloaded { stanzas: self.door.engine.stanzas(), warnings })
+        Ok(Reloaded { stanzas: self.door.engine.stanzas(), otp: self.config.otp.len(), warnings })
     }
 }
 

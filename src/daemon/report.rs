@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::budget::Budget;
 use crate::access::{Forward, Grant};
 use crate::control::ring::{Event, Kind, Ring};
 use crate::engine::Verdict;
@@ -15,12 +16,6 @@ use crate::sorted::SortedMap;
 
 /// How long junk is summed up before it is said.
 const SUMMARY_AFTER: Duration = Duration::from_secs(60);
-
-/// Lines about refused genuine knocks that may be written in one go.
-const BURST: u32 = 10;
-
-/// How long until one more such line may be written.
-const REFILL: Duration = Duration::from_secs(6);
 
 /// Characters of a refused request that are said.
 const ASKED_MAX: usize = 200;
@@ -44,9 +39,9 @@ pub struct Report {
     refused: Vec<(Reason, u64)>,
     summed: Vec<(Reason, u32)>,
     summary_due: Option<Duration>,
-    budget: u32,
-    refilled: Duration,
-    unsaid: u32,
+    budget: Budget,
+    /// That of the one-time-password page, so that its visitors take no line from those who knock.
+    page_budget: Budget,
 }
 
 impl Report {
@@ -59,9 +54,8 @@ impl Report {
             refused: Reason::ALL.iter().map(|&reason| (reason, 0)).collect(),
             summed: Vec::new(),
             summary_due: None,
-            budget: BURST,
-            refilled: now,
-            unsaid: 0,
+            budget: Budget::new(now),
+            page_budget: Budget::new(now),
         }
     }
 
@@ -103,6 +97,44 @@ impl Report {
         });
     }
 
+    /// Says what a one-time password opened.
+    pub fn let_in(&mut self, grant: &Grant, visitor: IpAddr, time: u64) {
+        log::info!("{}, one-time password from {visitor}", granted(grant));
+        self.events.push(Event {
+            access: Some(grant.access.to_string()),
+            from: Some(visitor),
+            source: Some(source(grant)),
+            opened: doors(grant),
+            timeout: Some(grant.timeout),
+            ..Event::new(Kind::Grant, time)
+        });
+    }
+
+    /// Says that the page refused somebody; `code` is a reason's, or one of `docs/one-time-passwords.md`.
+    pub fn turned_away(
+        &mut self,
+        section: Option<&str>,
+        code: &'static str,
+        why: &str,
+        visitor: IpAddr,
+        now: Duration,
+        time: u64,
+    ) {
+        if !self.page_budget.may_say(now) {
+            return;
+        }
+        let unsaid = self.page_budget.unsaid();
+        let name = section.unwrap_or("-");
+        log::warn!("refused {name}: {code}, one-time password from {visitor}: {why}{unsaid}");
+        self.events.push(Event {
+            access: section.map(str::to_owned),
+            from: Some(visitor),
+            reason: Some(code),
+            text: Some(format!("{why}{unsaid}")),
+            ..Event::new(Kind::Refuse, time)
+        });
+    }
+
     /// Says or sums a refusal. A stranger's packet costs no line, except the first one after a quiet minute.
     pub fn refused(&mut self, reason: Reason, refusal: &Refusal<'_>, now: Duration, time: u64) {
         if let Some((_, count)) = self.refused.iter_mut().find(|(counted, _)| *counted == reason) {
@@ -110,10 +142,8 @@ impl Report {
         }
         if reason.stage() <= Stage::Authentication {
             self.sum(reason, refusal.knocker, now);
-        } else if self.may_say(now) {
+        } else if self.budget.may_say(now) {
             self.say_refusal(reason, refusal, time);
-        } else {
-            self.unsaid = self.unsaid.saturating_add(1);
         }
     }
 
@@ -123,10 +153,7 @@ impl Report {
         let from = refusal.knocker.map(|address| format!(", knock from {address}")).unwrap_or_default();
         let user = refusal.verdict.map(user).unwrap_or_default();
         let why = refusal.trouble.as_deref().unwrap_or(reason.text());
-        let unsaid = match std::mem::take(&mut self.unsaid) {
-            0 => String::new(),
-            count => format!(" ({count} more since the last line)"),
-        };
+        let unsaid = self.budget.unsaid();
         let fields = refusal.verdict.and_then(|verdict| verdict.fields.as_ref());
         let asked = fields.filter(|_| reason.stage() == Stage::Policy).map(asked);
         let wish = asked.as_ref().map(|asked| format!(" It asks for '{asked}'.")).unwrap_or_default();
@@ -173,20 +200,6 @@ impl Report {
             None => self.summed.push((reason, 1)),
         }
     }
-
-    /// Whether the budget allows one more line.
-    fn may_say(&mut self, now: Duration) -> bool {
-        while self.budget < BURST && now.saturating_sub(self.refilled) >= REFILL {
-            self.budget = self.budget.saturating_add(1);
-            self.refilled = self.refilled.saturating_add(REFILL);
-        }
-        if self.budget == BURST {
-            self.refilled = now;
-        }
-        let allowed = self.budget > 0;
-        self.budget = self.budget.saturating_sub(1);
-        allowed
-    }
 }
 
 /// For whom a grant is; all its doors and ways have the same source.
@@ -198,7 +211,7 @@ pub(super) fn source(grant: &Grant) -> String {
 }
 
 /// What a grant opens, for people.
-fn doors(grant: &Grant) -> Vec<String> {
+pub(super) fn doors(grant: &Grant) -> Vec<String> {
     let openings = grant.openings.iter().map(|opening| match opening.destination {
         Some(destination) => format!("{} at {destination}", opening.port),
         None => opening.port.to_string(),
@@ -312,18 +325,6 @@ mod tests {
         assert_eq!(lines(&grant(vec![])), asked_for);
         let on_open = ("grant alice: 192.0.2.9 may reach tcp/22 for 3 s".to_owned(), ", command env runs".to_owned());
         assert_eq!(lines(&grant(vec![door])), on_open);
-    }
-
-    #[test]
-    fn the_budget_of_lines_is_bounded_and_comes_back() {
-        let mut report = Report::new(Duration::ZERO);
-        let at = Duration::from_secs;
-        let said = (0..1000).filter(|_| report.may_say(at(1))).count();
-        assert_eq!(said, 10);
-        assert!(!report.may_say(at(5)));
-        assert!(report.may_say(at(8)));
-        assert!(!report.may_say(at(8)));
-        assert_eq!((0..1000).filter(|_| report.may_say(at(10_000))).count(), 10);
     }
 
     #[test]

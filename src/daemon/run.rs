@@ -1,17 +1,18 @@
 //! `spa-knockd run`: open everything, give up root, then wait for what happens.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::awaited::Awaited;
 use super::clock::{since_boot, wall};
+use super::desk::{self, Front, PageSocket};
 use super::door::Door;
 use super::ears::Ears;
 use super::listener::Listener;
 use super::orders::Helper;
 use super::own::Routes;
 use super::pace::Pace;
-use super::privileges::{FALLBACK_ID, User, confine, is_root};
+use super::privileges::{FALLBACK_ID, User, confine, is_root, open_to};
 use super::sandbox;
 use super::signals::Signals;
 use super::store::{Places, Store, load};
@@ -20,6 +21,7 @@ use crate::config::{Config, FirewallMode};
 use crate::control::{self, reply::Sandbox, server::Control};
 use crate::engine::Engine;
 use crate::firewall::{Firewall, Guard};
+use crate::otp;
 
 /// What the command line says besides the configuration.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub(super) struct Daemon {
     /// The TCP listener, where there is one; only a start makes it.
     listener: Option<Listener>,
     pub(super) door: Door,
+    /// The desk of the one-time-password page, where there is one; only a start makes it.
+    pub(super) desk: Option<Front>,
     pub(super) started: Duration,
     /// What the process has given up.
     pub(super) sandbox: Sandbox,
@@ -74,7 +78,8 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
         .then(|| Guard { interfaces: devices.clone(), protect: config.main.protect.clone() });
     let firewall = Firewall::open(config.main.firewall, guard, since_boot()).map_err(|error| error.to_string())?;
     let mut control = open_control(options)?;
-    give_up_root(options, control.as_ref())?;
+    let page = open_page(&config, options);
+    give_up_root(options, control.as_ref(), page.as_ref())?;
     let found = load(&options.places);
     for warning in ears.warnings().iter().chain(&found.warnings) {
         log::warn!("{warning}");
@@ -96,7 +101,10 @@ pub fn run(config: Config, options: &Options) -> Result<(), String> {
     if lost {
         door.doubt(clock);
     }
+    let desk = page
+        .and_then(|page| desk::start(&config, &options.places.state, page).map_err(|line| log::warn!("{line}")).ok());
     let mut daemon = Daemon {
+        desk,
         config,
         path: options.config.clone(),
         interfaces: options.interfaces.clone(),
@@ -145,9 +153,34 @@ fn open_control(options: &Options) -> Result<Option<Control>, String> {
     }
 }
 
+/// The page's socket, where there is a page; knocks are worth a start without it.
+fn open_page(config: &Config, options: &Options) -> Option<PageSocket> {
+    if !config.has_page() {
+        return None;
+    }
+    let bound = PageSocket::bind(&options.places.run).map_err(|line| log::warn!("{line}; there is no page")).ok();
+    if let Some(warning) = bound.as_ref().and_then(PageSocket::warning) {
+        log::warn!("{warning}");
+    }
+    bound
+}
+
+/// Makes the store of one-time passwords, which a serving daemon may not make, and gives it to whom the state
+/// directory belongs to.
+fn prepare_store(state: &Path) {
+    let store = otp::store::Store::new(state);
+    // Where that fails, everybody is refused, and the log says why.
+    let _ = store.challenge("");
+    let _ = store.hand_over();
+}
+
 /// Becomes the user, and says where that is not the named one.
-fn give_up_root(options: &Options, control: Option<&Control>) -> Result<(), String> {
+fn give_up_root(options: &Options, control: Option<&Control>, page: Option<&PageSocket>) -> Result<(), String> {
     if !is_root() {
+        if let Some(page) = page {
+            open_to(&options.places.run, page.path(), page.gid()).unwrap_or_else(|line| log::warn!("{line}"));
+            prepare_store(&options.places.state);
+        }
         return confine().map_err(|error| format!("cannot give up rights: {error}"));
     }
     let user = User::find(&options.user);
@@ -161,6 +194,12 @@ fn give_up_root(options: &Options, control: Option<&Control>) -> Result<(), Stri
     }
     if let Some(control) = control {
         user.hand_over_socket(control.path());
+    }
+    if let Some(page) = page {
+        // Behind the directory, which was handed over whole.
+        user.hand_over_socket(page.path());
+        open_to(&options.places.run, page.path(), page.gid()).unwrap_or_else(|line| log::warn!("{line}"));
+        prepare_store(&options.places.state);
     }
     user.become_it().map_err(|error| format!("cannot give up root: {error}"))
 }
@@ -187,6 +226,10 @@ fn watch(daemon: &mut Daemon, signals: &mut Signals, mut control: Option<&mut Co
             signals.take_hangup();
             // What came of it is logged.
             let _ = daemon.reload();
+        }
+        let more = daemon.desk.as_ref().is_some_and(|desk| desk.due().is_some());
+        if more || woken.by(Part::Desk) {
+            daemon.mind_the_desk(woken.by(Part::Desk));
         }
         let now = since_boot();
         if let Some(control) = &mut control {
@@ -229,6 +272,10 @@ fn wait<'a>(signals: &'a Signals, daemon: &'a Daemon, control: Option<&'a Contro
     if let Some(listener) = &daemon.listener {
         wait.readable(Part::Listener, listener.fds());
         wait.until(listener.due());
+    }
+    if let Some(desk) = &daemon.desk {
+        wait.readable(Part::Desk, desk.fd());
+        wait.until(desk.due());
     }
     if let Some(control) = control {
         wait.any(Part::Control, control.poll_fds());

@@ -31,8 +31,10 @@ pub(super) enum Part {
     Lookups,
     /// The TCP listener and its connections.
     Listener,
-    /// The control socket and its clients.
+    /// The control socket and its clients; at the page's desk, its own.
     Control,
+    /// The page's desk; at the desk, the one poll.
+    Desk,
 }
 
 /// What the next sleep ends with.

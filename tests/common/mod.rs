@@ -71,6 +71,8 @@ pub(crate) fn config(access: Vec<Access>) -> Config {
             log_level: log::LevelFilter::Info,
         },
         access,
+        otp: Vec::new(),
+        page: None,
     }
 }
 

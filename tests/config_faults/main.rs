@@ -6,6 +6,8 @@ mod access_section;
 mod keys;
 mod main_section;
 mod nat;
+mod otp;
+mod page;
 mod sections;
 mod warnings;
 
@@ -67,6 +69,34 @@ fn one_line_says_where_what_and_how() {
         faults[0].to_string(),
         "file:10: access 'alice', option timeout '0': must be 1 to 8388608 seconds; write for example '30'"
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_option_of_the_page_panics(
+        name in prop::sample::select(spa_knockd::config::options::PAGE.to_vec()),
+        list in any::<bool>(),
+        value in "[ -~]{0,40}|[0-9]{1,24}|[0-9a-f.:/]{1,24}|\\PC{0,8}",
+    ) {
+        let word = if list { "list" } else { "option" };
+        let text = page::section(&format!("{word} {} '{}'", name.name, value.replace('\'', "'\\''")));
+        let told = load_text(&text).map_or_else(|faults| faults, |loaded| loaded.warnings);
+        prop_assert!(told.iter().all(|fault| !fault.to_string().contains('\n')));
+    }
+
+    #[test]
+    fn no_option_of_a_one_time_password_panics(
+        name in prop::sample::select(spa_knockd::config::options::OTP.to_vec()),
+        list in any::<bool>(),
+        value in "[ -~]{0,40}|[0-9]{1,24}|[0-9a-f.:/=]{1,24}|\\PC{0,8}",
+    ) {
+        let word = if list { "list" } else { "option" };
+        let text = otp::section(&format!("{word} {} '{}'", name.name, value.replace('\'', "'\\''")));
+        let told = load_text(&text).map_or_else(|faults| faults, |loaded| loaded.warnings);
+        prop_assert!(told.iter().all(|fault| !fault.to_string().contains('\n')));
+    }
 }
 
 proptest! {

@@ -11,7 +11,6 @@ fn faults_of_the_sections() {
     let faults = load_text(&misspelt).unwrap_err();
     check(&faults[0], Some(6), None, "did you mean 'access'?", &misspelt);
     check(&faults[1], None, None, "no access section", &misspelt);
-    demand(&format!("{good}\nconfig otp 'phone'\n"), Some(12), None, "not yet");
     demand(&format!("{good}\nconfig gadget 'x'\n"), Some(12), None, "no such section type");
     demand(&format!("{good}\nconfig spa-knockd\n\toption enabled '1'\n"), Some(12), None, "has no name");
     demand(

@@ -44,6 +44,15 @@ impl Lab {
         serde_json::from_slice(&out.stdout).expect("one JSON object")
     }
 
+    /// The JSON reply to a request that no subcommand makes.
+    pub(crate) fn asked_raw(&self, request: &Value) -> Value {
+        let mut stream = std::os::unix::net::UnixStream::connect(self.socket()).expect("connect to the control socket");
+        std::io::Write::write_all(&mut stream, format!("{request}\n").as_bytes()).expect("ask");
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(stream), &mut line).expect("a reply");
+        serde_json::from_str(&line).expect("one JSON object")
+    }
+
     /// What people read; no line may be wider than a terminal.
     pub(crate) fn told(&self, words: &[&str]) -> String {
         let out = self.ask(words);

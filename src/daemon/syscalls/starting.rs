@@ -13,11 +13,14 @@ pub const STARTING: &[Syscall] = &[
     call("fchown", "what the daemon writes becomes its user's"),
     call("fchown32", "the same").elsewhere(NARROW),
     call("fchownat", "the control socket becomes the user's"),
-    call("flock", "one daemon a run directory"),
-    call("listen", "the control socket, the TCP listener"),
+    call("fchmod", "the group of the one-time-password page gets to its socket"),
+    call("listen", "the control socket, the page's, the TCP listener"),
     call("connect", "whether a daemon listens at an old socket; syslog").elsewhere("a second start, syslog"),
     call("socketpair", "the pipes of the signal handlers"),
     // Giving up root.
+    call("getegid", "whether the page's socket has got another group from its directory")
+        .elsewhere("a start without root"),
+    call("getegid32", "the same").elsewhere(NARROW),
     call("getuid", "whether there is root to give up"),
     call("getuid32", "the same").elsewhere(NARROW),
     call("prctl", "the bounding set, no_new_privs"),

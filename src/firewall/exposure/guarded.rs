@@ -34,7 +34,7 @@ pub fn guarded(config: &Config) -> Vec<Guarded> {
     if config.main.firewall == FirewallMode::Standalone {
         all.extend(config.main.protect.iter().copied().map(router));
     }
-    for access in &config.access {
+    for access in config.stanzas() {
         if let Open::Ports(ports) = &access.open {
             all.extend(ports.iter().copied().filter(|port| !access.restrict.contains(port)).map(router));
         }

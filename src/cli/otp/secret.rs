@@ -1,0 +1,95 @@
+//! What must not be seen: a line of standard input, asked for without an echo where a person types it.
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use spa_knockd::otp::chain::{PASSPHRASE_EVERYWHERE, PASSPHRASE_MIN, Seed};
+use zeroize::Zeroizing;
+
+use super::super::{Failure, complain};
+
+/// Longest line that is read, in bytes.
+const LINE_MAX: usize = 1_024;
+
+/// The terminal without its echo; it comes back when this is dropped.
+struct Silence(Termios);
+
+impl Silence {
+    fn begin() -> Option<Self> {
+        let stdin = std::io::stdin();
+        let before = tcgetattr(stdin.as_fd()).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        silent.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(stdin.as_fd(), OptionalActions::Flush, &silent).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        let _ = tcsetattr(std::io::stdin().as_fd(), OptionalActions::Now, &self.0);
+    }
+}
+
+/// The next line of standard input, without its end.
+pub(super) fn line(what: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let stdin = std::io::stdin();
+    let silence = if stdin.is_terminal() {
+        let _ = write!(std::io::stderr(), "{what}: ");
+        Some(Silence::begin().ok_or("the terminal's echo cannot be switched off")?)
+    } else {
+        None
+    };
+    // Byte by byte and not by std's buffer, which nobody wipes.
+    let mut input = std::fs::File::from(stdin.as_fd().try_clone_to_owned().map_err(|error| error.to_string())?);
+    let mut line = Zeroizing::new(Vec::with_capacity(LINE_MAX));
+    let mut byte = Zeroizing::new([0_u8]);
+    while line.len() < LINE_MAX {
+        let read = input.read(&mut *byte).map_err(|error| format!("standard input: {error}"))?;
+        if read == 0 || *byte == *b"\n" {
+            break;
+        }
+        line.extend_from_slice(&*byte);
+    }
+    drop(silence);
+    if line.len() == LINE_MAX {
+        return Err(format!("the {what} has {LINE_MAX} bytes or more"));
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    if line.is_empty() { Err(format!("there is no {what} on standard input")) } else { Ok(line) }
+}
+
+/// The same as text.
+pub(super) fn text(what: &str) -> Result<Zeroizing<String>, Failure> {
+    let mut line = line(what)?;
+    match String::from_utf8(std::mem::take(&mut *line)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(error) => {
+            drop(Zeroizing::new(error.into_bytes()));
+            Err(format!("the {what} is no text"))
+        }
+    }
+}
+
+/// A passphrase that RFC 2289 permits; a person who chooses it types it twice.
+pub(super) fn passphrase(seed: Option<&Seed>, is_new: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let passphrase = line("passphrase")?;
+    if passphrase.len() < PASSPHRASE_MIN {
+        return Err(format!("the passphrase must have at least {PASSPHRASE_MIN} characters"));
+    }
+    if seed.is_some_and(|seed| passphrase.eq_ignore_ascii_case(seed.text().as_bytes())) {
+        return Err("the passphrase is the seed, which everybody may read".to_owned());
+    }
+    if passphrase.len() > PASSPHRASE_EVERYWHERE {
+        let problem = format!("longer than {PASSPHRASE_EVERYWHERE} bytes, which not every calculator takes");
+        complain(&format!("warning: the passphrase is {problem}"));
+    }
+    if is_new && std::io::stdin().is_terminal() && line("passphrase again")? != passphrase {
+        return Err("the two passphrases differ".to_owned());
+    }
+    Ok(passphrase)
+}
