@@ -5,7 +5,22 @@
 //!                        one line asked, one line answered
 //! ```
 
+mod exchange;
+mod filled_in;
+mod form_page;
+mod html;
+mod identity;
+mod origin;
+mod pages;
+mod reply;
+mod request;
+mod serve;
+mod texts;
+mod urlencoded;
 pub mod wire;
+
+pub use identity::FALLBACK_ID;
+pub use serve::serve;
 
 /// The name of the page's socket in the run directory.
 pub const FILE: &str = "web.sock";
