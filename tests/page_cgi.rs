@@ -418,9 +418,9 @@ fn a_daemon_that_is_away_or_talks_nonsense_has_one_page() {
     for file in [true, false] {
         let _ = fs::remove_file(place.socket());
         if file {
-            fs::write(place.socket(), "").unwrap()
+            fs::write(place.socket(), "").unwrap();
         } else {
-            drop(UnixListener::bind(place.socket()))
+            drop(UnixListener::bind(place.socket()));
         }
         assert_eq!(place.ask(&get(&[]), b"").code(), "503");
     }

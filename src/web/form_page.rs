@@ -52,7 +52,7 @@ pub(super) fn form(answer: &Answer, form: &Form, notice: Option<Notice>) -> Repl
         html.raw("<div class=card><form method=post action=\"?\">");
         html.hidden("token", &form.token).hidden("user", &form.user);
         facts(html, answer, form);
-        password(html, notice == Some(Notice::Missing(Missing::Password)));
+        password(html, notice);
         if form.services.len() > 1 {
             choice(html, form);
         }
@@ -90,13 +90,18 @@ fn facts(html: &mut Html, answer: &Answer, form: &Form) {
     html.text(T.other_name).raw("</a>)</dd></div></dl>");
 }
 
-fn password(html: &mut Html, is_missing: bool) {
+fn password(html: &mut Html, notice: Option<Notice>) {
     html.within("<p><label for=response>", T.password, "</label>");
     html.raw(
         "<input id=response name=response required maxlength=160 autocomplete=one-time-code autocapitalize=none \
-         autocorrect=off spellcheck=false enterkeyhint=go autofocus aria-describedby=",
+         autocorrect=off spellcheck=false enterkeyhint=go aria-describedby=",
     );
-    html.raw(if is_missing { "\"notice hint\" aria-invalid=true>" } else { "hint>" });
+    html.raw(match notice {
+        None => "hint autofocus>",
+        Some(Notice::Address) => "hint>",
+        Some(Notice::Missing(Missing::Password)) => "\"notice hint\" autofocus aria-invalid=true>",
+        Some(Notice::Missing(Missing::Service) | Notice::Stale) => "\"notice hint\" autofocus>",
+    });
     html.within("<small id=hint>", T.password_hint, "</small></p>");
 }
 
@@ -118,7 +123,8 @@ fn other_address(html: &mut Html, form: &Form, is_wrong: bool) {
         "<input id=address name=address maxlength=64 autocomplete=off autocapitalize=none autocorrect=off \
          spellcheck=false aria-describedby=",
     );
-    html.raw(if is_wrong { "\"notice ranges\" aria-invalid=true>" } else { "ranges>" }).raw("<small id=ranges>");
+    html.raw(if is_wrong { "\"notice ranges\" autofocus aria-invalid=true>" } else { "ranges>" });
+    html.raw("<small id=ranges>");
     if form.ranges.is_empty() {
         html.text(T.any_range);
     } else {
@@ -198,7 +204,8 @@ mod tests {
             Some(Notice::Address),
         );
         assert!(page.contains("<details open>") && page.contains("address in 203.0.113.0/24, 2001:db8::/32."));
-        assert!(page.contains("aria-describedby=\"notice ranges\" aria-invalid=true"));
+        assert!(page.contains("aria-describedby=\"notice ranges\" autofocus aria-invalid=true"));
+        assert_eq!(page.matches("autofocus").count(), 1);
     }
 
     #[test]
@@ -208,8 +215,9 @@ mod tests {
         let texts: std::collections::BTreeSet<&str> = notices.map(Notice::text).into();
         assert_eq!(texts.len(), 4);
         for notice in notices {
-            let page = shown(|_| {}, Some(notice));
-            assert!(page.contains("<div role=alert id=notice>"), "{notice:?}");
+            let page = shown(|form| form.may_override = true, Some(notice));
+            assert!(page.contains("<div role=alert id=notice>") && page.contains("=\"notice "), "{notice:?}");
+            assert!(page.matches("autofocus").count() <= 1);
         }
     }
 

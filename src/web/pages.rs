@@ -91,12 +91,14 @@ fn to_the_start(html: &mut Html, text: &str) {
 /// One and the same for every refusal.
 fn refused() -> Reply {
     page(Status::Forbidden, T.not_opened, |html| {
-        html.within("<div role=alert><p>", T.refused, "</p><ul>");
+        html.within("<div role=alert><p>", T.refused, "</p></div>");
+        html.within("<div class=card><p>", T.may_be, "</p><ul>");
         for cause in T.causes {
             html.within("<li>", cause, "</li>");
         }
-        html.within("</ul><p>", T.after_causes, "</p></div>");
+        html.raw("</ul>");
         to_the_start(html, T.try_again);
+        html.raw("</div>");
     })
 }
 

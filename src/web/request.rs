@@ -66,7 +66,7 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
             Some(_) => return Err(Fault::Method),
             None => return Err(Fault::Server),
         };
-        if (self.0)("PATH_INFO").is_some_and(|path| path != "" && path != "/") {
+        if (self.0)("PATH_INFO").is_some_and(|path| !path.is_empty() && path != "/") {
             return Err(Fault::Elsewhere);
         }
         let visit = self.visit()?;
@@ -86,7 +86,7 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
 
     fn visit(&self) -> Result<Visit, Fault> {
         // What another web server's variables have is its matter; these come from the visitor.
-        let tls = (self.0)("HTTPS").is_some_and(|https| https != "" && https != "off" && https != "0");
+        let tls = (self.0)("HTTPS").is_some_and(|https| !https.is_empty() && https != "off" && https != "0");
         Ok(Visit {
             peer: self.peer().ok_or(Fault::Server)?,
             forwarded: self.text("HTTP_X_FORWARDED_FOR", PAGE_HEADER_MAX)?,

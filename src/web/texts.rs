@@ -57,8 +57,8 @@ pub(super) struct Texts {
     // What went wrong.
     pub(super) not_opened: &'static str,
     pub(super) refused: &'static str,
+    pub(super) may_be: &'static str,
     pub(super) causes: &'static [&'static str],
-    pub(super) after_causes: &'static str,
     pub(super) spent_title: &'static str,
     pub(super) spent: &'static str,
     pub(super) plain_title: &'static str,
@@ -99,7 +99,7 @@ pub(super) const ENGLISH: Texts = Texts {
 
     open_sesame: "Open Sesame",
     entry: "One one-time password opens the door for your address, for a few minutes.",
-    name: "Your name here",
+    name: "Name",
     go_on: "Go on",
     unencrypted: "This connection is not encrypted: whoever listens on the way can read your password, and use it \
                   before you do.",
@@ -147,7 +147,8 @@ pub(super) const ENGLISH: Texts = Texts {
     gone: "What this page showed is not open any more.",
 
     not_opened: "Nothing was opened",
-    refused: "This page does not say why, so that strangers learn nothing from it. It may be that",
+    refused: "This page does not say why, so that strangers learn nothing from it. The router's log has the reason.",
+    may_be: "It may be that",
     causes: &[
         "the name or the password is wrong: look at the challenge, and at the next line of your card",
         "the code was used before: wait for the next one",
@@ -158,7 +159,6 @@ pub(super) const ENGLISH: Texts = Texts {
         "the router's clock is not set: codes of an app wait for that, cards do not",
         "the router cannot write down that the password is spent",
     ],
-    after_causes: "The router's log has the reason.",
     spent_title: "Not opened, but spent",
     spent: "Your password was right and is spent, but the router could not open anything. Strike it out, and try the \
             next one in a minute. If that fails, too, the router's log says why.",
