@@ -480,9 +480,11 @@ fn by_its_name_it_is_the_page_whatever_its_arguments() {
     }
     // A visitor's query is an argument where it has no `=`, so a script of any name is the page.
     for name in ["spa-knockd", "knock.cgi"] {
-        let script = format!("/cgi-bin/{name}");
-        let set = [&wrong[..], &[("SCRIPT_NAME", script.as_str())]].concat();
-        assert_eq!(Page::of(run(&named(name), &["--version"], &set), b"").code(), "405", "{name}");
+        let (program, script) = (named(name), format!("/cgi-bin/{name}"));
+        for said in [[("SCRIPT_NAME", script.as_str())], [("SCRIPT_FILENAME", script.as_str())]] {
+            let set = [&wrong[..], &[("SCRIPT_NAME", "/knock")], &said].concat();
+            assert_eq!(Page::of(run(&program, &["--version"], &set), b"").code(), "405", "{said:?}");
+        }
     }
     // A script that runs the program is not it.
     let set = [&wrong[..], &[("SCRIPT_NAME", "/cgi-bin/status")]].concat();

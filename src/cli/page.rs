@@ -32,9 +32,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 pub(super) fn serve_by_name(called: Option<&OsStr>) -> Option<Result<(), Failure>> {
     let last = |path: &OsStr| Path::new(path).file_name().map(OsStr::to_os_string);
     let own = called.and_then(last)?;
-    let is_script = || {
-        env::var_os("GATEWAY_INTERFACE").is_some()
-            && env::var_os("SCRIPT_NAME").is_some_and(|script| last(&script).as_ref() == Some(&own))
-    };
+    let is_asked_for =
+        |variable: &&str| env::var_os(variable).is_some_and(|script| last(&script).as_ref() == Some(&own));
+    let is_script =
+        || env::var_os("GATEWAY_INTERFACE").is_some() && ["SCRIPT_NAME", "SCRIPT_FILENAME"].iter().any(is_asked_for);
     (own == NAME || is_script()).then(|| run(&Arguments { socket: None }))
 }

@@ -1,4 +1,4 @@
-//! The one-time-password page: what its CGI program and the daemon say to each other.
+//! The one-time-password page: its CGI program, and what that and the daemon say to each other.
 //!
 //! ```text
 //! browser → web server → CGI program → web.sock → desk → one poll → nftables set
