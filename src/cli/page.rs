@@ -12,7 +12,7 @@ use super::{Failure, RUN_DIR};
 /// The name that makes the program the page, whatever its arguments.
 const NAME: &str = "open-sesame";
 
-/// serve one visitor of the one-time-password page, as web servers start it (CGI): an own name, open-sesame, does the same
+/// serve one visitor of the one-time-password page, as web servers start it (CGI); so does the name open-sesame
 #[derive(FromArgs)]
 #[argh(subcommand, name = "page")]
 pub(super) struct Arguments {
