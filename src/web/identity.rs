@@ -3,14 +3,11 @@
 use std::fs;
 
 use rustix::io;
-use rustix::process::{Gid, Uid, geteuid, getuid};
+use rustix::process::{DumpableBehavior, Gid, Uid, geteuid, getuid, set_dumpable_behavior};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use super::GROUP;
+use super::{FALLBACK_ID, GROUP};
 use crate::daemon::privileges::{numbers_of, renounce};
-
-/// Whom the page runs as where there is no user of the group's name: nobody else has this number, the daemon neither.
-pub const FALLBACK_ID: u32 = 62_202;
 
 /// Gives up root, where the web server has it, then every capability, and every way back. Nothing of a visitor's may be
 /// read before.
@@ -23,7 +20,10 @@ pub(super) fn drop_rights() -> Result<(), String> {
         let (uid, gid) = whom(numbers_of(GROUP), &groups);
         become_them(Uid::from_raw(uid), Gid::from_raw(gid)).map_err(|error| format!("cannot give up root: {error}"))?;
     }
-    renounce().map_err(|error| format!("cannot give up rights: {error}"))
+    // No debugger of the same user, and no core file, gets at a password.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .and_then(|()| renounce())
+        .map_err(|error| format!("cannot give up rights: {error}"))
 }
 
 fn become_them(uid: Uid, gid: Gid) -> io::Result<()> {
@@ -32,7 +32,8 @@ fn become_them(uid: Uid, gid: Gid) -> io::Result<()> {
     set_thread_res_uid(uid, uid, uid)
 }
 
-/// User and group number by what /etc/passwd and /etc/group have; never root's.
+/// User and group number by what /etc/passwd and /etc/group have; never root's. Where there is no such user, it is one
+/// that nobody else is.
 fn whom(user: Option<(u32, u32)>, groups: &str) -> (u32, u32) {
     let (uid, own) = user.filter(|&(uid, _)| uid != 0).unwrap_or((FALLBACK_ID, FALLBACK_ID));
     let gid = number_of_group(groups, GROUP).unwrap_or(own);

@@ -19,7 +19,6 @@ mod texts;
 mod urlencoded;
 pub mod wire;
 
-pub use identity::FALLBACK_ID;
 pub use serve::serve;
 
 /// The name of the page's socket in the run directory.
@@ -27,3 +26,6 @@ pub const FILE: &str = "web.sock";
 
 /// The group that may use it.
 pub const GROUP: &str = "spa-knock-web";
+
+/// Its number where the system has no such group.
+pub const FALLBACK_ID: u32 = 62_202;
