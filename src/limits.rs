@@ -216,3 +216,12 @@ pub const PAGE_PATIENCE: u64 = 5;
 
 /// Tickets for what is open that are remembered; beyond, those that end first are forgotten.
 pub const PAGE_TICKETS_MAX: usize = 256;
+
+/// Largest form that the page's program reads, in bytes: every service chosen, and all of it written as `%xx`.
+pub const PAGE_BODY_MAX: usize = 8_192;
+
+/// Longest query that it reads, in bytes: the longest name, all of it written as `%xx`.
+pub const PAGE_QUERY_MAX: usize = 256;
+
+/// Seconds that it waits for the daemon, which has ten for a visitor.
+pub const PAGE_ANSWER_TIME: u64 = 12;

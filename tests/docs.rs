@@ -120,7 +120,7 @@ fn the_readme_names_every_subcommand_and_no_other() {
         .filter(|line| !line.starts_with(' '))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(commands.len(), 14, "{help}");
+    assert_eq!(commands.len(), 15, "{help}");
     for command in &commands {
         assert!(readme.contains(&format!("`spa-knockd {command}")), "README.md does not say what {command} does");
     }

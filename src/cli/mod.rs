@@ -14,6 +14,7 @@ mod import;
 mod keygen;
 mod opened;
 mod otp;
+mod page;
 mod reload;
 mod revoke;
 mod rpcd;
@@ -57,6 +58,7 @@ enum Command {
     State(state::Arguments),
     Firewall(firewall::Arguments),
     Otp(otp::Arguments),
+    Page(page::Arguments),
     Rpcd(rpcd::Arguments),
 }
 
@@ -77,6 +79,9 @@ const RUN_DIR: &str = "/var/run/spa-knockd";
 
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
+    if let Some(outcome) = page::serve_by_name(std::env::args_os().next().as_deref()) {
+        return finish(outcome);
+    }
     let words: Vec<String> = match std::env::args_os().map(std::ffi::OsString::into_string).collect() {
         Ok(words) => words,
         Err(word) => {
@@ -142,6 +147,7 @@ pub(crate) fn main() -> ExitCode {
         Command::State(arguments) => state::run(&arguments),
         Command::Firewall(arguments) => firewall::run(&arguments),
         Command::Otp(arguments) => otp::run(&arguments),
+        Command::Page(arguments) => page::run(&arguments),
         Command::Rpcd(arguments) => rpcd::run(&arguments),
     })
 }
