@@ -27,3 +27,4 @@ pub mod reason;
 pub mod replay;
 mod retry;
 pub mod uci;
+pub mod web;

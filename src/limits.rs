@@ -188,3 +188,31 @@ pub const OTP_LOCK_TIME: u64 = 2_000;
 
 /// Sources of wrong one-time passwords that are remembered; beyond, the ones that did least are forgotten.
 pub const OTP_SOURCES_MAX: usize = 1_024;
+
+/// Longest line between the page and the daemon, in bytes, with its end.
+pub const PAGE_LINE_MAX: usize = 8_192;
+
+/// Longest `Host` and `X-Forwarded-For` header that the page looks at, in bytes: a name of a host and its port, or a
+/// few addresses.
+pub const PAGE_HEADER_MAX: usize = 280;
+
+/// Longest text in the page's field for another address, in bytes; the longest IPv6 address has 45.
+pub const PAGE_ADDRESS_MAX: usize = 64;
+
+/// Services that one visitor may choose.
+pub const PAGE_SERVICES_MAX: usize = 64;
+
+/// Visitors of the page at once; one more is asked to come back.
+pub const PAGE_VISITORS_MAX: usize = 16;
+
+/// Seconds that the page's program may take to ask, and to read the answer.
+pub const PAGE_DEADLINE: u64 = 10;
+
+/// Milliseconds from a question to the answer that it is refused, whatever the reason.
+pub const PAGE_REFUSAL_TIME: u64 = 1_000;
+
+/// Seconds that the page waits for the daemon's one poll.
+pub const PAGE_PATIENCE: u64 = 5;
+
+/// Tickets for what is open that are remembered; beyond, those that end first are forgotten.
+pub const PAGE_TICKETS_MAX: usize = 256;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use spa_knockd::capture::Transport;
-use spa_knockd::config::options::{ACCESS, Known, MAIN, OTP};
+use spa_knockd::config::options::{ACCESS, Known, MAIN, OTP, PAGE};
 use spa_knockd::config::{Commands, Config, FirewallMode, Open, parse};
 
 const SAMPLE: &str = include_str!("../files/etc/config/spa-knockd");
@@ -42,6 +42,7 @@ fn the_sample_names_every_option_and_no_other() {
     assert_eq!(named(1), present(MAIN));
     assert_eq!(named(2), present(ACCESS));
     assert_eq!(named(3), present(OTP));
+    assert_eq!(named(4), present(PAGE));
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn the_completed_sample_needs_no_further_word() {
 fn shortest() -> Config {
     let text = format!(
         "config spa-knockd 'main'\n\toption enabled '1'\n\tlist network 'wan'\n\nconfig access 'alice'\n\
-         \toption key_base64 '{KEY}'\n\toption hmac_key_base64 '{HMAC_KEY}'\n\tlist open 'tcp/22'\n\nconfig otp 'carol'\n\tlist open 'tcp/22'\n"
+         \toption key_base64 '{KEY}'\n\toption hmac_key_base64 '{HMAC_KEY}'\n\tlist open 'tcp/22'\n\nconfig otp 'carol'\n\tlist open 'tcp/22'\n\nconfig page 'page'\n\toption enabled '1'\n"
     );
     parse(text.as_bytes(), "short").unwrap().config
 }
@@ -89,6 +90,11 @@ fn what_the_sample_shows_are_the_defaults() {
         "require_username",
         "next_",
         "override_range",
+        "listen '",
+        "plain_network",
+        "plain_from",
+        "list host",
+        "list proxy",
         "option key ",
         "option hmac_key ",
     ];
@@ -107,7 +113,12 @@ fn what_the_sample_shows_are_the_defaults() {
 
 #[test]
 fn the_defaults_are_those_of_the_contract() {
-    let Config { main, access, otp } = shortest();
+    let Config { main, access, otp, page } = shortest();
+    let page = page.unwrap();
+    assert_eq!((page.port.get(), page.plain_port), (8443, None));
+    assert_eq!((&*page.cert, &*page.key), ("/etc/uhttpd.crt", "/etc/uhttpd.key"));
+    assert!(page.listen.is_empty() && page.hosts.is_empty() && page.proxies.is_empty());
+    assert!(page.plain_from.is_empty() && page.plain_networks.is_empty());
     assert_eq!(main.networks, ["wan"]);
     assert_eq!((main.devices.len(), main.zones.len(), main.protect.len()), (0, 0, 0));
     assert_eq!((main.ports, main.max_age, main.max_timeout, main.ring_kib), (vec![62_201..=62_201], 120, 3600, 2048));

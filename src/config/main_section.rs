@@ -123,7 +123,7 @@ fn device(text: &str) -> Result<String, Complaint> {
 }
 
 /// A name of netifd or fw4.
-fn identifier(text: &str) -> Result<String, Complaint> {
+pub(super) fn identifier(text: &str) -> Result<String, Complaint> {
     if text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
         return Ok(text.to_owned());
     }

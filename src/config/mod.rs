@@ -15,11 +15,12 @@ mod main_section;
 mod nat;
 pub mod options;
 mod otp_section;
+pub mod page_section;
 mod read;
 mod section;
 mod transport;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 
@@ -47,12 +48,20 @@ pub struct Config {
     pub access: Vec<Access>,
     /// The enabled `config otp` sections, in file order; at least one where there is no access section.
     pub otp: Vec<Otp>,
+    /// The `config page` section, where it is enabled.
+    pub page: Option<Page>,
 }
 
 impl Config {
     /// Everything that says what may be opened: the access sections, and then what one-time passwords open.
     pub fn stanzas(&self) -> impl Iterator<Item = &Access> {
         self.access.iter().chain(self.otp.iter().map(|otp| &otp.access))
+    }
+
+    /// Whether somebody could use the page.
+    #[must_use]
+    pub fn has_page(&self) -> bool {
+        self.page.is_some() && !self.otp.is_empty()
     }
 }
 
@@ -206,6 +215,30 @@ pub struct Otp {
     pub override_range: Vec<Prefix>,
     /// Whether a chain of MD4 is taken.
     pub allow_md4: bool,
+}
+
+/// The `config page` section: who gets to see the page of one-time passwords, and how it is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Networks from which connections without TLS are answered; a proxy's own address counts for those it makes.
+    pub plain_from: Vec<Prefix>,
+    /// Logical networks whose addresses the init script adds to these.
+    pub plain_networks: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` names the visitor.
+    pub proxies: Vec<Prefix>,
+    /// The names and addresses under which the page is there, in the form of [`page_section::host`]; every one where
+    /// empty.
+    pub hosts: Vec<String>,
+    /// The port of the init script's web server.
+    pub port: NonZeroU16,
+    /// Its port without TLS, where there is one.
+    pub plain_port: Option<NonZeroU16>,
+    /// Its certificate.
+    pub cert: String,
+    /// The file of the certificate's key.
+    pub key: String,
+    /// The addresses at which it listens; all of the router where empty.
+    pub listen: Vec<IpAddr>,
 }
 
 impl Otp {

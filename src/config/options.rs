@@ -116,6 +116,20 @@ pub const OTP: &[Known] = &[
     single("expires"),
 ];
 
+/// The options of `config page 'page'`.
+pub const PAGE: &[Known] = &[
+    single("enabled"),
+    list("plain_from"),
+    list("plain_network"),
+    list("proxy"),
+    list("host"),
+    single("port"),
+    single("plain_port"),
+    single("cert"),
+    single("key"),
+    list("listen"),
+];
+
 /// The option of this name.
 pub(crate) fn find(table: &'static [Known], name: &str) -> Option<&'static Known> {
     table.iter().find(|known| known.name == name)

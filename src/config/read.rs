@@ -9,13 +9,16 @@ use zeroize::Zeroizing;
 
 use super::fault::{Complaint, Fault};
 use super::section::{Findings, Options, label};
-use super::{Access, Config, FirewallMode, Main, Open, Otp, access_section, main_section, options, otp_section};
+use super::{
+    Access, Config, FirewallMode, Main, Open, Otp, Page, access_section, main_section, options, otp_section,
+    page_section,
+};
 use crate::limits::{CONFIG_MAX, ENTRIES_MAX, NAME_MAX, SECTIONS_MAX, STANZAS_MAX};
 use crate::net::{Port, Proto};
 use crate::uci::{self, Section};
 
 /// The section types that there are.
-const KINDS: [&str; 3] = ["spa-knockd", "access", "otp"];
+const KINDS: [&str; 4] = ["spa-knockd", "access", "otp", "page"];
 
 /// A configuration without faults, and what to think about all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,13 +80,14 @@ pub fn parse(text: &[u8], file: &str) -> Result<Loaded, Vec<Fault>> {
     let main = read_main(&sections, &mut findings);
     let access = read_access(&sections, &mut findings);
     let otp = read_otp(&sections, &mut findings);
+    let page = read_page(&sections, &mut findings);
     if access.as_ref().is_some_and(Vec::is_empty) && otp.is_empty() {
         let complaint = Complaint::new("no access section is switched on", "write config access 'NAME' with its keys");
         let fault = findings.at(None, None, complaint);
         findings.faults.push(fault);
     }
     let config = main.map(|(section, main)| {
-        let mut config = Config { main, access: access.unwrap_or_default(), otp };
+        let mut config = Config { main, access: access.unwrap_or_default(), otp, page };
         compare(&mut config, section, &sections, &mut findings);
         config
     });
@@ -128,6 +132,7 @@ fn check_names(sections: &[Section], findings: &mut Findings) {
             let remedy = match section.kind.as_str() {
                 "access" => "config access 'alice'",
                 "otp" => "config otp 'alice'",
+                "page" => "config page 'page'",
                 _ => "config spa-knockd 'main'",
             };
             refuse("the section has no name".to_owned(), format!("give it one, as in {remedy}"));
@@ -193,6 +198,22 @@ fn read_otp(sections: &[Section], findings: &mut Findings) -> Vec<Otp> {
     otp
 }
 
+/// Reads the section of the page; `None` where it is not switched on.
+fn read_page(sections: &[Section], findings: &mut Findings) -> Option<Page> {
+    let mut found = None;
+    for section in sections.iter().filter(|section| section.kind == "page") {
+        let page = page_section::read(&mut Options::new(section, options::PAGE, findings));
+        if section.name.as_deref().is_some_and(|name| name != "page") {
+            let complaint = Complaint::new("this section must be named 'page'", "write config page 'page'");
+            let fault = findings.at(Some(section.line), Some(label(section)), complaint);
+            findings.faults.push(fault);
+        } else if found.is_none() {
+            found = page;
+        }
+    }
+    found
+}
+
 /// What the sections say about each other.
 fn compare(config: &mut Config, main: &Section, sections: &[Section], findings: &mut Findings) {
     if config.main.firewall == FirewallMode::Standalone {
@@ -207,6 +228,7 @@ fn compare(config: &mut Config, main: &Section, sections: &[Section], findings: 
             findings.faults.push(fault);
         }
     }
+    compare_page(config, sections, findings);
     let place = |access: &Access| {
         let section =
             sections.iter().find(|section| section.kind != "spa-knockd" && section.name.as_ref() == Some(&access.name));
@@ -234,6 +256,34 @@ fn compare(config: &mut Config, main: &Section, sections: &[Section], findings: 
                 format!("'{}' has the same encryption key, and only one of the two asks for an HMAC", twin.name);
             warn(problem, "give every stanza its own keys");
         }
+    }
+}
+
+/// Whether somebody can use the page, and reach it.
+fn compare_page(config: &Config, sections: &[Section], findings: &mut Findings) {
+    let Some(page) = &config.page else { return };
+    let section = sections.iter().find(|section| section.kind == "page");
+    let (line, name) = (section.map(|section| section.line), section.map(label));
+    if config.otp.is_empty() {
+        let complaint = Complaint::new(
+            "no section of one-time passwords is switched on, so there is no page",
+            "write config otp 'NAME', or option enabled '0' here",
+        );
+        let warning = findings.at(line, name.clone(), complaint);
+        findings.warnings.push(warning);
+    }
+    for number in [Some(page.port), page.plain_port].into_iter().flatten() {
+        let port = Port { proto: Proto::Tcp, number };
+        let taken = if config.main.tcp_listen == Some(number) {
+            "tcp_listen has it already"
+        } else if config.main.firewall == FirewallMode::Standalone && config.main.protect.contains(&port) {
+            "firewall 'standalone' guards it, so nobody could see the page"
+        } else {
+            continue;
+        };
+        let complaint = Complaint::new(format!("the page cannot be at {port}: {taken}"), "let it have another port");
+        let fault = findings.at(line, name.clone(), complaint);
+        findings.faults.push(fault);
     }
 }
 

@@ -97,9 +97,14 @@ impl<'a> Options<'a> {
 
     /// Complains about a name that no table has. The value may be a misnamed key, so it is not shown.
     fn unknown(&mut self, table: &'static [Known], entry: &Entry) {
-        let elsewhere = [("spa-knockd 'main'", options::MAIN), ("access", options::ACCESS), ("otp", options::OTP)]
-            .into_iter()
-            .find(|(_, other)| find(other, &entry.name).is_some());
+        let elsewhere = [
+            ("spa-knockd 'main'", options::MAIN),
+            ("access", options::ACCESS),
+            ("otp", options::OTP),
+            ("page 'page'", options::PAGE),
+        ]
+        .into_iter()
+        .find(|(_, other)| find(other, &entry.name).is_some());
         let remedy = match (nearest(&entry.name, table.iter().map(|known| known.name)), elsewhere) {
             (_, Some((section, _))) => format!("it belongs to config {section}"),
             (Some(name), None) => format!("did you mean '{name}'?"),

@@ -7,6 +7,7 @@ mod keys;
 mod main_section;
 mod nat;
 mod otp;
+mod page;
 mod sections;
 mod warnings;
 
@@ -72,6 +73,18 @@ fn one_line_says_where_what_and_how() {
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_option_of_the_page_panics(
+        name in prop::sample::select(spa_knockd::config::options::PAGE.to_vec()),
+        list in any::<bool>(),
+        value in "[ -~]{0,40}|[0-9]{1,24}|[0-9a-f.:/]{1,24}|\\PC{0,8}",
+    ) {
+        let word = if list { "list" } else { "option" };
+        let text = page::section(&format!("{word} {} '{}'", name.name, value.replace('\'', "'\\''")));
+        let told = load_text(&text).map_or_else(|faults| faults, |loaded| loaded.warnings);
+        prop_assert!(told.iter().all(|fault| !fault.to_string().contains('\n')));
+    }
 
     #[test]
     fn no_option_of_a_one_time_password_panics(
