@@ -36,7 +36,6 @@ spa_read_page() {
 	config_get SPA_PAGE_HOSTS page host
 	config_get SPA_PAGE_NETWORKS page plain_network
 	SPA_PAGE_NETWORKS=$(spa_once "$SPA_PAGE_NETWORKS")
-	config_get SPA_PAGE_TCP main tcp_listen 0
 }
 
 # Sets SPA_PAGE_FROM: the ranges of the networks whose visitors may come without TLS, for the resolved configuration.
@@ -130,7 +129,7 @@ spa_holder() {
 		$NF in wanted { print process }
 	'); do
 		found=1
-		grep -qF "$SPA_PAGE_ROOT" "$process/cmdline" 2>/dev/null && continue
+		tr '\0' '\n' <"$process/cmdline" 2>/dev/null | grep -qxF "$SPA_PAGE_ROOT" && continue
 		cat "$process/comm" 2>/dev/null && return
 	done
 	[ -n "$found" ] || echo "another program"
@@ -140,8 +139,7 @@ spa_holder() {
 spa_page_may_have() {
 	local port="$1" holders
 	SPA_PAGE_TAKEN=
-	[ "$SPA_PAGE_TCP" != "$port" ] || SPA_PAGE_TAKEN='option tcp_listen'
-	if [ -z "$SPA_PAGE_TAKEN" ] && [ -f /etc/config/uhttpd ]; then
+	if [ -f /etc/config/uhttpd ]; then
 		spa_forget_sections
 		config_load uhttpd
 		config_foreach spa_look_at_server uhttpd
