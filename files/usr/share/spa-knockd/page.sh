@@ -150,7 +150,7 @@ spa_page_may_have() {
 		[ -z "$holders" ] || SPA_PAGE_TAKEN=$(spa_holder "$holders")
 	fi
 	[ -z "$SPA_PAGE_TAKEN" ] ||
-		spa_page_fails "port $port is taken by $SPA_PAGE_TAKEN; write another option ${2:-port}, 8444 for instance"
+		spa_page_fails "port $port is taken by $SPA_PAGE_TAKEN; write another option ${2:-port}"
 }
 
 # Makes a certificate that nobody vouches for, as uhttpd does for LuCI, and fails where there is nothing to make it with.
