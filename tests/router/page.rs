@@ -104,27 +104,23 @@ fn what_ended_by_itself_is_said() {
 
 #[test]
 fn without_what_it_needs_the_daemon_runs_and_the_page_does_not() {
-    let none = |router: &Router, file: &str| router.remove(file);
-    let lack: [(&str, &dyn Fn(&Router), &str); 8] = [
-        ("", &|router| none(router, "usr/sbin/uhttpd"), "there is no uhttpd; opkg install uhttpd, then"),
-        ("", &|router| none(router, "lib/libustream-ssl.so"), "uhttpd has no TLS; opkg install libustream-mbedtls"),
-        ("", &|router| none(router, "usr/share/spa-knockd/page/open-sesame"), "install the package again"),
-        ("", &|router| router.write("etc/passwd", PASSWD), "there is no user spa-knock-web"),
-        ("", &|router| none(router, "etc/uhttpd.key"), "opkg install px5g-mbedtls, or name one by option cert"),
-        ("\toption cert '/etc/other.crt'\n", &|_| (), "/etc/other.crt is missing or empty; correct option cert"),
-        ("\toption key '/etc/empty.key'\n", &|router| router.write("etc/empty.key", ""), "/etc/empty.key is missing"),
+    let lack = [
+        ("", "rm /usr/sbin/uhttpd", "there is no uhttpd; opkg install uhttpd, then"),
+        ("", "rm /lib/libustream-ssl.so", "uhttpd has no TLS; opkg install libustream-mbedtls"),
+        ("", "rm /usr/share/spa-knockd/page/open-sesame", "install the package again"),
+        ("", "sed -i /spa-knock-web/d /etc/passwd", "there is no user spa-knock-web"),
+        ("", "rm /etc/uhttpd.key", "opkg install px5g-mbedtls, or name one by option cert"),
+        ("\toption cert '/etc/other.crt'\n", "", "/etc/other.crt is missing or empty; correct option cert"),
+        ("\toption key '/etc/empty.key'\n", ": >/etc/empty.key", "/etc/empty.key is missing"),
         (
             "",
-            &|router| {
-                none(router, "usr/sbin/uhttpd");
-                router.program("usr/bin/apk", "#!/bin/sh\n");
-            },
+            "rm /usr/sbin/uhttpd && : >/usr/bin/apk && chmod 755 /usr/bin/apk",
             "there is no uhttpd; apk add uhttpd, then /etc/init.d/spa-knockd reload",
         ),
     ];
     for (page, change, said) in lack {
         let router = router(&paged(page));
-        change(&router);
+        router.good(change);
         router.init("start");
         assert!(!is_served(&router), "{said}");
         let log = router.log();

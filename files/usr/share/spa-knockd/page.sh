@@ -173,7 +173,7 @@ spa_make_certificate() {
 		return 1
 	fi
 	# Browsers mix up two of one name and number.
-	subject="/C=ZZ/ST=Somewhere/L=Unknown/O=spa-knockd $(cut -c 1-8 /proc/sys/kernel/random/uuid)/CN=$name"
+	subject="/C=ZZ/ST=Somewhere/L=Unknown/O=spa-knockd-$(cut -c 1-8 /proc/sys/kernel/random/uuid)/CN=$name"
 	set -- -days 3650 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout "$SPA_PAGE_OWN.key.new" -out "$SPA_PAGE_OWN.crt.new" \
 		-subj "$subject"
 	(
