@@ -64,7 +64,7 @@ fn the_page_has_a_server_of_its_own_that_is_not_root() {
     assert!(is_served(&router));
     assert_eq!(
         words(&router),
-        "/usr/sbin/uhttpd -f -c /dev/null -h /usr/share/spa-knockd/page -x / -I open-sesame -D -n 8 -N 64 -t 20 -T 10 -k 0 \
+        "/usr/sbin/uhttpd -f -c /dev/null -h /usr/share/spa-knockd/page -x / -I open-sesame -D -n 16 -N 64 -t 20 -T 10 -k 0 \
          -C /var/etc/spa-knockd/page.crt -K /var/etc/spa-knockd/page.key -s 0.0.0.0:8443 -s [::]:8443"
     );
     let instance = router.read("tmp/procd/instance.page");

@@ -77,7 +77,7 @@ spa_page_words() {
 	{
 		echo "$1"
 		printf '%s\n' "$SPA_PAGE_SERVER" -f -c /dev/null -h "$SPA_PAGE_ROOT" -x / -I open-sesame -D \
-			-n 8 -N 64 -t 20 -T 10 -k 0 -C "$2" -K "$3"
+			-n 16 -N 64 -t 20 -T 10 -k 0 -C "$2" -K "$3"
 		spa_places -s "$SPA_PAGE_PORT" ${SPA_PAGE_LISTEN:-0.0.0.0 ::}
 		[ "$SPA_PAGE_PLAIN" != 0 ] || return 0
 		for network in $SPA_PAGE_NETWORKS; do
