@@ -3,6 +3,7 @@
 INCLUDE_DIR := $(TOPDIR)/include
 
 CP := cp -fpR
+LN := ln -sf
 INSTALL_DIR := install -d -m0755
 INSTALL_BIN := install -m0755
 INSTALL_DATA := install -m0644

@@ -12,7 +12,11 @@ fn listed(archive: &str) -> BTreeMap<String, (String, String)> {
     let text = done(Command::new("bash").args(["-euo", "pipefail", "-c", &script, "-"]).arg(package()));
     let member = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        assert_eq!(words.len(), 6, "{line}");
+        if let [_, _, _, _, _, name, "->", target] = *words {
+            assert_eq!((name, target), ("./usr/share/spa-knockd/page/open-sesame", "/usr/sbin/spa-knockd"));
+        } else {
+            assert_eq!(words.len(), 6, "{line}");
+        }
         assert_eq!([words[1], words[3], words[4]], ["0/0", "2001-09-09", "01:46:40"], "{line}");
         (words[5].to_owned(), (words[0].to_owned(), words[2].to_owned()))
     };
@@ -57,6 +61,8 @@ fn it_holds_what_files_has_and_the_daemon_and_no_more() {
         };
         expected.insert(name, (mode.to_owned(), text.len().to_string()));
     }
+    // All that there is for the page's server to find.
+    expected.insert("./usr/share/spa-knockd/page/open-sesame".to_owned(), ("lrwxrwxrwx".to_owned(), "0".to_owned()));
     let daemon = std::fs::metadata(daemon()).unwrap().len();
     expected.insert("./usr/sbin/spa-knockd".to_owned(), ("-rwxr-xr-x".to_owned(), daemon.to_string()));
 
@@ -99,7 +105,11 @@ fn its_control_says_what_opkg_and_the_base_system_read() {
     assert_eq!(value("SourceDateEpoch"), EPOCH);
     // libpcap is inside.
     assert_eq!(value("Depends"), "firewall4, kmod-nft-core, kmod-nft-fib, kmod-nft-nat");
-    assert_eq!(value("Require-User"), "spa-knockd=62201:spa-knockd=62201");
+    // The jailed daemon gives its socket to the page's group by being in it.
+    let users = "spa-knockd=62201:spa-knockd=62201:spa-knock-web=62202 spa-knock-web=62202:spa-knock-web=62202";
+    assert_eq!(value("Require-User"), users);
+    // LuCI without TLS, or none, is no reason to have no knocks.
+    assert!(!control.lines().any(|line| line.starts_with("Depends: ") && line.contains("uhttpd")));
     let size = done(
         Command::new("bash").args(["-c", "tar -xzOf \"$1\" ./data.tar.gz | gzip -dc | wc -c", "-"]).arg(package()),
     );
@@ -107,7 +117,7 @@ fn its_control_says_what_opkg_and_the_base_system_read() {
     // The last field, and each further line of it begins with a blank.
     let (_, description) = control.split_once("\nDescription: ").unwrap();
     assert!(description.lines().skip(1).all(|line| line.starts_with(' ')), "{description}");
-    assert!(description.contains("kmod-nf-conntrack-netlink"));
+    assert!(description.contains("kmod-nf-conntrack-netlink") && description.contains("uhttpd"));
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn runnable(file: &Path) {
     std::fs::set_permissions(file, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
-const USER: &str = "user spa-knockd=62201:spa-knockd=62201";
+const USER: &str = "user spa-knockd=62201:spa-knockd=62201:spa-knock-web=62202 spa-knock-web=62202:spa-knock-web=62202";
 
 #[test]
 fn opkg_installs_upgrades_and_removes() {

@@ -102,6 +102,12 @@ impl Router {
         fs::read_to_string(self.at(path)).unwrap_or_default()
     }
 
+    /// Puts a program there.
+    pub(crate) fn program(&self, path: &str, text: &str) {
+        self.write(path, text);
+        fs::set_permissions(self.at(path), fs::Permissions::from_mode(0o755)).expect("chmod");
+    }
+
     pub(crate) fn remove(&self, path: &str) {
         fs::remove_file(self.at(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     }

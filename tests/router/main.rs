@@ -4,6 +4,7 @@
 mod firewall;
 mod jail;
 mod machine;
+mod page;
 mod power;
 mod reloading;
 mod removal;

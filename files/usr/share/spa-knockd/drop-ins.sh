@@ -1,32 +1,32 @@
 # shellcheck shell=dash
 # shellcheck disable=SC2034 # the parts of the init script share their variables
-# Our rules in fw4: put there while they are used, taken away again, and never left where fw4 cannot read them.
+# Our rules in fw4: put there while they are used, taken away again, and never left where fw4 cannot read them. The files
+# whose names begin with 10 are for knocks, and with 11 for the page of one-time passwords.
 
 SPA_TEMPLATES=/usr/share/spa-knockd/nftables
 SPA_DROP_INS=/usr/share/nftables.d
-SPA_DROP_IN=10-spa-knockd.nft
 
 # Lines "TEMPLATE PLACE", the sets before the rules that name them. 1: the zones; nothing without any.
 spa_wanted_drop_ins() {
 	local chain zone
 	[ -n "$1" ] || return
-	echo "table-pre.nft table-pre"
+	echo "table-pre.nft table-pre/10-spa-knockd.nft"
+	[ -z "$SPA_PAGE" ] || echo "page/table-pre.nft table-pre/11-spa-knockd.nft"
 	for chain in forward output dstnat srcnat; do
-		echo "chain-pre/$chain.nft chain-pre/$chain"
+		echo "chain-pre/$chain.nft chain-pre/$chain/10-spa-knockd.nft"
 	done
 	for zone in $1; do
-		echo "zone/input.nft chain-pre/input_$zone"
-		echo "zone/forward.nft chain-pre/forward_$zone"
+		echo "zone/input.nft chain-pre/input_$zone/10-spa-knockd.nft"
+		echo "zone/forward.nft chain-pre/forward_$zone/10-spa-knockd.nft"
+		[ -z "$SPA_PAGE" ] || echo "page/input.nft chain-pre/input_$zone/11-spa-knockd.nft"
 	done
 }
 
-# The places where we have a drop-in, the rules before the sets.
+# The drop-ins that we have there, the rules before the sets.
 spa_present_drop_ins() {
 	local file
-	for file in "$SPA_DROP_INS"/chain-pre/*/"$SPA_DROP_IN" "$SPA_DROP_INS/table-pre/$SPA_DROP_IN"; do
-		[ -f "$file" ] || continue
-		file=${file%/*}
-		echo "${file#"$SPA_DROP_INS"/}"
+	for file in "$SPA_DROP_INS"/chain-pre/*/1[01]-spa-knockd.nft "$SPA_DROP_INS"/table-pre/1[01]-spa-knockd.nft; do
+		[ ! -f "$file" ] || echo "${file#"$SPA_DROP_INS"/}"
 	done
 }
 
@@ -38,7 +38,7 @@ spa_exchange_drop_ins() {
 	wanted=$(spa_wanted_drop_ins "$1")
 	while read -r template place; do
 		[ -n "$place" ] || continue
-		file="$SPA_DROP_INS/$place/$SPA_DROP_IN"
+		file="$SPA_DROP_INS/$place"
 		cmp -s "$SPA_TEMPLATES/$template" "$file" && continue
 		echo changed
 		mkdir -p "${file%/*}" && cp "$SPA_TEMPLATES/$template" "$file.new" && chmod 0644 "$file.new" || return 1
@@ -54,7 +54,7 @@ EOT
 	# Or a power cut could leave the new names with nothing behind them.
 	[ -z "$copied" ] || sync
 	while read -r template place; do
-		file="$SPA_DROP_INS/$place/$SPA_DROP_IN"
+		file="$SPA_DROP_INS/$place"
 		[ ! -f "$file.new" ] || mv "$file.new" "$file" || return 1
 	done <<EOT
 $wanted
@@ -62,7 +62,7 @@ EOT
 	for place in $(spa_present_drop_ins); do
 		echo "$wanted" | cut -d' ' -f2 | grep -qxF -e "$place" && continue
 		echo changed
-		file="$SPA_DROP_INS/$place/$SPA_DROP_IN"
+		file="$SPA_DROP_INS/$place"
 		mv "$file" "$file.old" || return 1
 	done
 }
@@ -70,10 +70,10 @@ EOT
 # Puts back what was there before the exchange.
 spa_restore_drop_ins() {
 	local file
-	for file in "$SPA_DROP_INS"/chain-pre/*/"$SPA_DROP_IN".none "$SPA_DROP_INS"/table-pre/"$SPA_DROP_IN".none; do
+	for file in "$SPA_DROP_INS"/chain-pre/*/1[01]-spa-knockd.nft.none "$SPA_DROP_INS"/table-pre/1[01]-spa-knockd.nft.none; do
 		[ -f "$file" ] && rm -f "${file%.none}"
 	done
-	for file in "$SPA_DROP_INS"/table-pre/"$SPA_DROP_IN".old "$SPA_DROP_INS"/chain-pre/*/"$SPA_DROP_IN".old; do
+	for file in "$SPA_DROP_INS"/table-pre/1[01]-spa-knockd.nft.old "$SPA_DROP_INS"/chain-pre/*/1[01]-spa-knockd.nft.old; do
 		[ -f "$file" ] && mv "$file" "${file%.old}"
 	done
 	spa_tidy_drop_ins
@@ -82,7 +82,7 @@ spa_restore_drop_ins() {
 # Undoes an exchange that was cut short, by the end of the power say, before fw4 had its word. Fails where there was none.
 spa_mend_drop_ins() {
 	local file
-	for file in "$SPA_DROP_INS"/table-pre/"$SPA_DROP_IN".* "$SPA_DROP_INS"/chain-pre/*/"$SPA_DROP_IN".*; do
+	for file in "$SPA_DROP_INS"/table-pre/1[01]-spa-knockd.nft.* "$SPA_DROP_INS"/chain-pre/*/1[01]-spa-knockd.nft.*; do
 		[ -f "$file" ] || continue
 		spa_restore_drop_ins 2>/dev/null
 		return 0
@@ -127,13 +127,26 @@ spa_tidy_drop_ins() {
 	local directory
 	for directory in "$SPA_DROP_INS"/table-pre "$SPA_DROP_INS"/chain-pre/*; do
 		[ -d "$directory" ] || continue
-		rm -f "$directory/$SPA_DROP_IN".new "$directory/$SPA_DROP_IN".old "$directory/$SPA_DROP_IN".none
+		rm -f "$directory"/1[01]-spa-knockd.nft.new "$directory"/1[01]-spa-knockd.nft.old "$directory"/1[01]-spa-knockd.nft.none
 		rmdir "$directory" 2>/dev/null
 	done
 	return 0
 }
 
-# Puts the drop-ins in place, where anything has changed; fw4's own check decides whether they stay. 1: the zones.
+# Puts the drop-ins in place, where anything has changed; fw4's own check decides whether they stay. Without those of
+# the page, and without the page, where fw4 takes the others alone. 1: the zones.
+spa_place_all_drop_ins() {
+	local notes="$SPA_NOTES"
+	spa_place_drop_ins "$1" && return
+	[ -n "$SPA_PAGE" ] || return
+	SPA_PAGE=
+	SPA_NOTES="$notes"
+	spa_place_drop_ins "$1" || return
+	spa_page_fails "the firewall cannot read the rules of its port, or the flash is full"
+	return 0
+}
+
+# The same, all or nothing. 1: the zones.
 spa_place_drop_ins() {
 	local changed said
 	if ! changed=$(spa_exchange_drop_ins "$1" 2>/dev/null); then
@@ -157,6 +170,8 @@ spa_place_drop_ins() {
 	spa_tidy_drop_ins
 	# Where the firewall has not been started, it finds them when it is.
 	fw4 -q reload
+	# A reload leaves sets that no file has any more.
+	[ -n "$SPA_PAGE" ] || nft 'delete set inet fw4 spa_page4_v1; delete set inet fw4 spa_page6_v1' 2>/dev/null
 	return 0
 }
 

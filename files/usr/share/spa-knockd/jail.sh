@@ -31,25 +31,48 @@ spa_has_one_name() {
 	ls -lnd "$1" | awk '{ exit $2 != 1 }'
 }
 
+# Hands over the store of one-time passwords, which root's commands may have made. It is the daemon's to move, so this
+# goes inside it first, and looks where that is.
+spa_hand_over_store() {
+	local state=/etc/spa-knockd/state file
+	[ -d $state/otp ] && [ ! -L $state/otp ] || return 0
+	(
+		cd $state/otp && [ "$(pwd -P)" = "$(cd $state && pwd -P)/otp" ] && chown spa-knockd:spa-knockd . || exit
+		for file in ./* ./.[!.]*; do
+			if [ -f "$file" ] && [ ! -L "$file" ] && spa_has_one_name "$file"; then
+				chown -h spa-knockd:spa-knockd "$file" || exit
+			fi
+		done
+	)
+}
+
 # Makes the directories of a daemon that never was root, and hands its files over, which root's commands may have
 # written anew. Fails where there is no user, or no room.
 spa_hand_over() {
-	local directory file
+	local directory file group mode owner
 	# Of root's number or group, it would be none.
 	awk -F : '$1 == "spa-knockd" { found = $3 != 0 && $4 != 0; exit } END { exit !found }' /etc/passwd || return 1
 	mkdir -p /etc/spa-knockd || return 1
 	for directory in /etc/spa-knockd/state /var/run/spa-knockd; do
+		group=spa-knockd mode=0700
+		# The page's program finds its socket there, and cannot see what else there is.
+		[ "$directory" = /var/run/spa-knockd ] && [ -n "$SPA_PAGE_WANTED" ] && grep -q "^$SPA_PAGE_USER:" /etc/group &&
+			group=$SPA_PAGE_USER mode=0710
 		[ -d "$directory" ] || mkdir -m 0700 "$directory" || return 1
-		[ ! -L "$directory" ] && chown spa-knockd:spa-knockd "$directory" || return 1
-		for file in state.json journal lock control.sock; do
+		[ ! -L "$directory" ] && chown "spa-knockd:$group" "$directory" && chmod "$mode" "$directory" || return 1
+		for file in state.json journal lock control.sock web.sock; do
 			[ -e "$directory/$file" ] || continue
 			if ! spa_has_one_name "$directory/$file"; then
 				spa_note warn "$directory/$file has another name, so it is not handed over to the daemon; remove it"
 				continue
 			fi
-			chown -h spa-knockd:spa-knockd "$directory/$file" || return 1
+			owner=spa-knockd:spa-knockd
+			# The page's program has its socket by the group.
+			[ "$file" != web.sock ] || owner=spa-knockd
+			chown -h "$owner" "$directory/$file" || return 1
 		done
 	done
+	spa_hand_over_store
 }
 
 # Adds the jail to the instance. The daemon gives up its rights by itself where there is none.

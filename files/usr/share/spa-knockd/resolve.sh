@@ -191,7 +191,7 @@ spa_group() {
 	esac
 }
 
-# Prints the configuration with the devices and zones that were found.
+# Prints the configuration with the devices, zones and ranges that were found.
 spa_resolved_text() {
 	local word
 	{
@@ -201,12 +201,17 @@ spa_resolved_text() {
 		[ -n "$SPA_ZONES_NAMED" ] || for word in $SPA_ZONES; do
 			printf "\tlist zone '%s'\n" "$word"
 		done
+		for word in $SPA_PAGE_FROM; do
+			printf "\tlist plain_from '%s'\n" "$word"
+		done
 		# Behind the first line that is no list of ours: what uci wrote.
 		printf '%s\n' "$SPA_TEXT"
-	} | awk -v main="config spa-knockd 'main'" '
+	} | awk -v main="config spa-knockd 'main'" -v page="config page 'page'" '
 		!begun && /^\tlist (device|zone) / { found = found $0 "\n"; next }
+		!begun && /^\tlist plain_from / { plain = plain $0 "\n"; next }
 		{ begun = 1; print }
 		$0 == main && !done { printf "%s", found; done = 1 }
+		$0 == page { printf "%s", plain; plain = "" }
 		END { exit !done }'
 }
 
