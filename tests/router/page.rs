@@ -394,9 +394,9 @@ fn in_the_jail_the_run_directory_is_the_pages_to_pass_and_the_store_the_daemons(
     router.init("start");
     let of = |path: &str| {
         let found = router.at(path).symlink_metadata().expect("a file");
-        (found.uid(), found.gid(), found.mode() & 0o777)
+        (found.uid(), found.gid(), found.mode() & 0o7777)
     };
-    assert_eq!(of("var/run/spa-knockd"), (62_201, 62_202, 0o710));
+    assert_eq!(of("var/run/spa-knockd"), (62_201, 62_202, 0o2710));
     assert_eq!(of("etc/spa-knockd/state"), (62_201, 62_201, 0o700));
     assert_eq!((of("etc/spa-knockd/state/otp").0, of("etc/spa-knockd/state/otp/carol").0), (62_201, 62_201));
     assert_eq!((of("etc/shadow").0, of("etc/spa-knockd/state/otp/soft").0), (0, 0));

@@ -82,19 +82,6 @@ static void load_modules(void)
 	}
 }
 
-/* As the init script does: room for the filter of a capture, which Linux before 6.8 has too little of. */
-static void make_room(void)
-{
-	static const char room[] = "131072";
-	char now[24] = "";
-	int fd = open("/proc/sys/net/core/optmem_max", O_RDWR | O_CLOEXEC);
-	if (fd < 0 || read(fd, now, sizeof now - 1) <= 0)
-		fail("optmem_max: %s", strerror(errno));
-	if (atol(now) < atol(room) && pwrite(fd, room, sizeof room - 1, 0) != (ssize_t)(sizeof room - 1))
-		fail("optmem_max: %s", strerror(errno));
-	close(fd);
-}
-
 void make_system(void)
 {
 	const char *const places[] = { "/proc", "/sys", "/dev", "/var", "/var/run" };
@@ -104,7 +91,6 @@ void make_system(void)
 	    mount("tmpfs", "/var/run", "tmpfs", 0, NULL))
 		fail("mount: %s", strerror(errno));
 	load_modules();
-	make_room();
 }
 
 void set_clock(int64_t unix_time)

@@ -57,7 +57,7 @@ spa_hand_over() {
 		group=spa-knockd mode=0700
 		# The page's program finds its socket there, and cannot see what else there is.
 		[ "$directory" = /var/run/spa-knockd ] && [ -n "$SPA_PAGE_WANTED" ] && grep -q "^$SPA_PAGE_USER:" /etc/group &&
-			group=$SPA_PAGE_USER mode=0710
+			group=$SPA_PAGE_USER mode=2710
 		[ -d "$directory" ] || mkdir -m 0700 "$directory" || return 1
 		[ ! -L "$directory" ] && chown "spa-knockd:$group" "$directory" && chmod "$mode" "$directory" || return 1
 		for file in state.json journal lock control.sock web.sock; do
