@@ -1,60 +1,18 @@
-/* How LuCI's pages are checked: its module form, its globals, and no way to take data for HTML. */
+/*
+ * How LuCI's pages are checked: its module form, its globals, and no way to take data for HTML; and what tests them in node.
+ * Run it in the repository's root: eslint -c luci-app/eslint.config.mjs luci-app tests/luci tests/luci-browser
+ */
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import js from '@eslint/js';
+import noHtml from './no-html.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
-const APP = 'luci-app-spa-knockd/htdocs/';
+const APP = 'luci-app/luci-app-spa-knockd/htdocs/';
 
 const readonly = names => Object.fromEntries(names.map(name => [ name, 'readonly' ]));
-
-/* Calls that take a bare string for HTML and an array's strings for text, and which arguments these are. */
-const SINKS = {
-	'E': [ 1, 3 ],
-	'dom.append': [ 1, 2 ],
-	'dom.content': [ 1, 2 ],
-	'dom.create': [ 1, 3 ],
-	'ui.addNotification': [ 0, 2 ],
-	'ui.addTimeLimitedNotification': [ 0, 2 ],
-	'ui.showModal': [ 0, 2 ]
-};
-const COMPOSED = [ 'TemplateLiteral', 'BinaryExpression', 'MemberExpression', 'LogicalExpression', 'ConditionalExpression' ];
-const COMPOSING = [ 'concat', 'format', 'join', 'replace', 'slice', 'substring', 'toString', 'trim' ];
-const FORBIDDEN = [ 'innerHTML', 'insertAdjacentHTML', 'outerHTML', 'setHTMLUnsafe', 'srcdoc' ];
-
-function nameOf(callee) {
-	return callee.type == 'MemberExpression' && callee.object.type == 'Identifier'
-		? `${callee.object.name}.${callee.property.name}`
-		: callee.name;
-}
-
-/* Whether data may stand in it: a literal and a translation are ours, and a variable holds elements or an array. */
-function mayBeData(node) {
-	return COMPOSED.includes(node.type)
-		|| node.type == 'CallExpression' && node.callee.type == 'MemberExpression' && COMPOSING.includes(node.callee.property.name)
-		|| node.type == 'CallExpression' && node.callee.name == 'String';
-}
-
-const noHtml = {
-	meta: { type: 'problem', messages: {
-		text: 'LuCI takes this string for HTML: put it into an array, so that it is text.',
-		html: '{{name}} takes a string for HTML: make elements with E().'
-	} },
-	create: context => ({
-		CallExpression(node) {
-			const place = SINKS[nameOf(node.callee)];
-
-			if (place)
-				node.arguments.slice(...place).filter(mayBeData).forEach(one => context.report({ node: one, messageId: 'text' }));
-		},
-		Identifier(node) {
-			if (FORBIDDEN.includes(node.name))
-				context.report({ node, messageId: 'html', data: { name: node.name } });
-		}
-	})
-};
 
 /* What a module is handed by luci.js: the names of its `require` lines, and nothing else. */
 function required(source) {
@@ -75,15 +33,31 @@ const usesWhatItRequires = {
 	}
 };
 
-const modules = readdirSync(`${HERE}/${APP}`, { recursive: true })
+const modules = readdirSync(`${HERE}/../${APP}`, { recursive: true })
 	.filter(path => path.endsWith('.js'))
 	.map(path => APP + path.replaceAll('\\', '/'));
 
+/* Form, and what is a mistake in any script. */
+const common = {
+	...js.configs.recommended.rules,
+	'no-var': 'error',
+	'prefer-const': 'error',
+	'eqeqeq': 'off',
+	'indent': [ 'error', 'tab', { SwitchCase: 0, ignoredNodes: [ 'ConditionalExpression *' ] } ],
+	'max-len': [ 'error', { code: 180, tabWidth: 4, ignoreStrings: true, ignoreTemplateLiterals: true } ],
+	'max-lines': [ 'error', 500 ],
+	'no-trailing-spaces': 'error',
+	'no-unused-vars': [ 'error', { args: 'after-used', caughtErrors: 'none' } ],
+	'semi': [ 'error', 'always' ],
+	'no-eval': 'error',
+	'no-implied-eval': 'error'
+};
+
 export default [
+	{ linterOptions: { reportUnusedDisableDirectives: 'error' } },
 	{
 		files: [ '**/*.js' ],
 		plugins: { spa: { rules: { 'no-html': noHtml, 'uses-what-it-requires': usesWhatItRequires } } },
-		linterOptions: { reportUnusedDisableDirectives: 'error' },
 		languageOptions: {
 			ecmaVersion: 2022,
 			sourceType: 'script',
@@ -95,26 +69,31 @@ export default [
 			])
 		},
 		rules: {
-			...js.configs.recommended.rules,
+			...common,
 			'strict': [ 'error', 'global' ],
-			'no-var': 'error',
-			'prefer-const': 'error',
-			'eqeqeq': 'off',
-			'indent': [ 'error', 'tab', { SwitchCase: 0, ignoredNodes: [ 'ConditionalExpression *' ] } ],
-			'max-len': [ 'error', { code: 180, tabWidth: 4, ignoreStrings: true } ],
-			'max-lines': [ 'error', 500 ],
-			'no-trailing-spaces': 'error',
-			'no-unused-vars': [ 'error', { args: 'after-used', caughtErrors: 'none' } ],
 			'quotes': [ 'error', 'single', { avoidEscape: true } ],
-			'semi': [ 'error', 'always' ],
-			'no-eval': 'error',
-			'no-implied-eval': 'error',
+			'no-new-func': 'error',
+			'no-script-url': 'error',
 			'spa/no-html': 'error',
 			'spa/uses-what-it-requires': 'error'
 		}
 	},
 	...modules.map(path => ({
 		files: [ path ],
-		languageOptions: { globals: readonly(required(readFileSync(`${HERE}/${path}`, 'utf8'))) }
-	}))
+		languageOptions: { globals: readonly(required(readFileSync(`${HERE}/../${path}`, 'utf8'))) }
+	})),
+	{
+		files: [ '**/*.mjs' ],
+		languageOptions: {
+			ecmaVersion: 2024,
+			sourceType: 'module',
+			globals: readonly([ 'Buffer', 'URL', 'URLSearchParams', 'console', 'performance', 'process', 'setTimeout' ])
+		},
+		rules: common
+	},
+	{
+		/* Some of it is told to the browser and runs there. */
+		files: [ 'tests/luci-browser/*.mjs' ],
+		languageOptions: { globals: readonly([ 'Image', 'OffscreenCanvas', 'document', 'fetch', 'getComputedStyle', 'window' ]) }
+	}
 ];

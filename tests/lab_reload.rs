@@ -44,7 +44,7 @@ fn a_reload_keeps_grants_and_loses_no_knock() {
         });
         for round in 0..8 {
             let main = format!(
-                "{STANDALONE}\toption ring_kib '{}'\n\tlist port '62201'\n\tlist port '6{round}'\n",
+                "{STANDALONE}\tlist network 'uplink'\n\toption ring_kib '{}'\n\tlist port '62201'\n\tlist port '6{round}'\n",
                 512 + round
             );
             lab.reconfigure(&(config(&keys, &main) + &more));
@@ -61,6 +61,7 @@ fn a_reload_keeps_grants_and_loses_no_knock() {
     assert_eq!(lab.wait_element("spa_in4_v1", &["203.0.113.66", "tcp", "9"]).comment, "bob");
     let status = lab.asked(&["status"]);
     assert_eq!((&status["stanzas"], &status["awaited"]), (&2.into(), &"udp 62201,67 on wan".into()));
+    assert_eq!(status["networks"], serde_json::json!(["uplink"]));
 
     // What was seen before stays seen.
     let seen = status["refused"]["replay"].as_u64().expect("a count");

@@ -10,8 +10,9 @@ cargo clippy --quiet --test lab_offload --test lab_luci -- -D warnings
 # The router's build carries no syslog.
 cargo clippy --quiet --no-default-features --lib --bins -- -D warnings
 
-# The pages, and the tests of their functions.
-(cd luci-app && npx --no-install eslint --max-warnings 0 .)
+# The pages, the tests of their functions, and what drives them in a browser; first, that the rule about HTML holds.
+node luci-app/no-html.test.mjs
+luci-app/node_modules/.bin/eslint -c luci-app/eslint.config.mjs --max-warnings 0 luci-app tests/luci tests/luci-browser
 
 # Every file whose first line names a shell, to the kernel or to shellcheck.
 find . \( -name 'target*' -o -name .git -o -name node_modules \) -prune -o -type f -print |

@@ -87,6 +87,8 @@ pub struct Status {
     pub clock: Clock,
     /// The transports, ports and devices at which knocks are awaited, for people.
     pub awaited: String,
+    /// The logical networks that the configuration names, whose devices these are.
+    pub networks: Vec<String>,
     /// The captures.
     pub devices: Vec<Device>,
     /// `fw4` or `standalone`.

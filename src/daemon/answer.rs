@@ -77,6 +77,7 @@ impl Daemon {
             warnings,
             clock: Clock { unix: wall.unix, set: why.is_none(), why },
             awaited: door.awaited.all(),
+            networks: self.config.main.networks.clone(),
             devices,
             firewall: match self.config.main.firewall {
                 FirewallMode::Fw4 => "fw4",

@@ -16,7 +16,8 @@ import { Uci } from './uci.mjs';
 const [ , , PROGRAM, DIRECTORY, ADDRESS ] = process.argv;
 const CONFIG = 'spa-knockd', BODY_MAX = 65536, DENIED = 6;
 const MENU = JSON.parse(readFileSync(`${APP}/root/usr/share/luci/menu.d/luci-app-spa-knockd.json`, 'utf8'));
-const NOTHING = { features: {}, files: [], interface: [], apps: {} };
+/* All others are said to have nothing. */
+const OTHERS = { 'network.interface dump': { interface: [] } };
 
 const daemon = new Daemon(PROGRAM, DIRECTORY);
 const uci = new Uci(`${DIRECTORY}/etc`);
@@ -50,7 +51,7 @@ function ask(session, object, method, args) {
 	if (object == 'uci')
 		return askUci(session, method, args);
 
-	return object == CONFIG ? daemon.ask(method, { ...args, ubus_rpc_session: session }) : NOTHING;
+	return object == CONFIG ? daemon.ask(method, { ...args, ubus_rpc_session: session }) : OTHERS[`${object} ${method}`] ?? {};
 }
 
 async function answer({ id, method, params }) {

@@ -15,6 +15,19 @@ function replace(node, children) {
 	node.replaceChildren(...children);
 }
 
+/* Whether a theme hides the row of titles, as for phones, and does not write `data-title` before the cells either. */
+function isUntitled(head, cell) {
+	return cell != null && window.getComputedStyle(head).display == 'none'
+		&& [ 'none', 'normal' ].indexOf(window.getComputedStyle(cell, '::before').content) != -1;
+}
+
+/* A cell of a table: below its title, which is mostly hidden, what is in it. */
+function Cell(title, children) {
+	const label = E('div', {}, [ E('strong', {}, [ title ]) ]), value = E('div', {}, [ ...children ]);
+
+	return { label, value, node: E('td', { 'class': 'td left', 'data-title': title || null }, [ label, value ]) };
+}
+
 return baseclass.extend({
 	/* Another text for an element that has nothing but text. */
 	text(node, text) {
@@ -96,7 +109,8 @@ return baseclass.extend({
 
 	/*
 	 * A table whose rows stay the same elements while their keys are listed. `titles` has a text for each column,
-	 * `make` gives a new row's cells, each an array of children, and `refresh` gets a row's cells when it is listed again.
+	 * `make` gives a new row's cells, each an array of children, and `refresh` gets the elements around them when the row
+	 * is listed again.
 	 * Without rows it says `empty`, or what update() is told to say instead.
 	 */
 	table({ titles, empty, key, make, refresh, label }) {
@@ -105,6 +119,16 @@ return baseclass.extend({
 		const none = E('tr', { 'class': 'tr placeholder' }, [ E('td', { 'class': 'td', 'colspan': String(titles.length) }, [ reason ]) ]);
 		const node = E('table', { 'class': 'table', 'aria-label': label }, [ head ]);
 		const rows = new Map();
+		let isTitled = true;
+
+		const showTitle = ({ label }) => {
+			label.hidden = isTitled || label.textContent == '';
+		};
+
+		new window.ResizeObserver(() => {
+			isTitled = !isUntitled(head, node.querySelector('td[data-title]'));
+			rows.forEach(row => row.cells.forEach(showTitle));
+		}).observe(node);
 
 		return {
 			node,
@@ -127,13 +151,13 @@ return baseclass.extend({
 					let row = rows.get(name);
 
 					if (!row) {
-						const cells = make(item).map((children, column) =>
-							E('td', { 'class': 'td left', 'data-title': titles[column] || null }, children));
+						const cells = make(item).map((children, column) => Cell(titles[column], children));
 
-						rows.set(name, row = { cells, node: E('tr', { 'class': 'tr' }, cells) });
+						cells.forEach(showTitle);
+						rows.set(name, row = { cells, node: E('tr', { 'class': 'tr' }, cells.map(cell => cell.node)) });
 					}
 					else {
-						refresh?.(row.cells, item);
+						refresh?.(row.cells.map(cell => cell.value), item);
 					}
 
 					row.node.className = 'tr cbi-rowstyle-%d'.format(place % 2 + 1);

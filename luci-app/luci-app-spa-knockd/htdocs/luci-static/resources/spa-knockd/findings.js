@@ -15,8 +15,6 @@ function reason(error) {
 }
 
 return baseclass.extend({
-	reason,
-
 	/* A node for the reply of `check`; an empty one where nothing was found. `isOff`: the daemon is not meant to run. */
 	render(reply, isOff) {
 		const faults = reply?.faults ?? [];
@@ -39,7 +37,15 @@ return baseclass.extend({
 				...items(warnings)
 			]));
 
-		return E('div', { 'class': 'spa-knockd-findings' }, nodes);
+		return E('div', {}, [ ...nodes ]);
+	},
+
+	/* Why a dialog was not saved. Where it was not for what it says, another browser may have taken the user away. */
+	notSaved(error) {
+		return E('div', { 'class': 'alert-message warning' }, [
+			E('p', {}, [ _('This was not saved: %s').format(reason(error)) ]),
+			(error?.name == 'RPCError') ? E('p', {}, [ _('If somebody else has changed the users meanwhile, load the page again.') ]) : null
+		]);
 	},
 
 	/* In place of a form, where the file cannot be read at all: what `check` has found tells the line. */

@@ -144,7 +144,7 @@ return baseclass.extend({
 			said.replaceChildren(E('div', { 'class': 'alert-message warning', 'role': 'alert' }, [ words ]));
 		};
 
-		return map.render().then(node => ui.showModal(_('New user'), [
+		return map.render().then(node => ui.showModal([ _('New user') ], [
 			node,
 			said,
 			E('div', { 'class': 'button-row' }, [

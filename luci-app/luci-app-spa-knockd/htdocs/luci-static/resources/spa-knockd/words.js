@@ -68,6 +68,13 @@ return baseclass.extend({
 		return String(grant.source ?? '').split(/[/-]/)[0];
 	},
 
+	/* What is asked before a grant is closed: without a name, the address is all that tells whose it is. */
+	closing(grant) {
+		return grant.access
+			? _('Close everything that "%s" has opened for %s?').format(grant.access, grant.source)
+			: _('Close everything that is open for %s, whoever has opened it?').format(grant.source);
+	},
+
 	/* A refusal's code in words. */
 	reason(code) {
 		return reasons.table[code]?.text ?? _('Refused for a reason that this page does not know: %s').format(code);

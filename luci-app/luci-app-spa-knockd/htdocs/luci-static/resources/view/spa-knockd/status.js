@@ -43,6 +43,7 @@ function facts(status) {
 		[ _('Version'), status.version ],
 		[ _('Running for'), words.duration(status.uptime) ],
 		[ _('Waits for'), status.awaited ],
+		[ _('Networks'), status.networks?.length ? status.networks.join(', ') : _('none') ],
 		[ _('Devices'), devices(status.devices ?? []) ],
 		[ _("Router's clock"), status.clock?.set
 			? when(status.clock.unix)
@@ -174,15 +175,11 @@ return view.extend({
 	},
 
 	revokeButton(grant) {
-		const question = grant.access
-			? _('Close everything that "%s" has opened for %s?').format(grant.access, grant.source)
-			: _('Close everything that is open for %s, whoever has opened it?').format(grant.source);
-
 		return [ E('button', {
 			'class': 'btn cbi-button cbi-button-remove',
 			'type': 'button',
 			'aria-label': _('Close %s for %s').format(words.opened(grant), grant.source),
-			'click': ev => this.confirm(ev.currentTarget, { access: grant.access || undefined, source: words.address(grant) }, question)
+			'click': ev => this.confirm(ev.currentTarget, { access: grant.access || undefined, source: words.address(grant) }, words.closing(grant))
 		}, [ _('Close') ]) ];
 	},
 
@@ -308,7 +305,7 @@ return view.extend({
 				button.focus();
 		};
 
-		ui.showModal(_('Close early'), [
+		ui.showModal([ _('Close early') ], [
 			E('p', {}, [ question ]),
 			E('p', {}, [ kill, ' ', E('label', { 'for': 'spa-knockd-kill' }, [ _('End the connections that came in by it, too') ]) ]),
 			E('p', {}, [ _('Without this, what is connected already stays connected. A new knock opens again.') ]),

@@ -27,7 +27,7 @@ function base64(bytes) {
 }
 
 function message(kind, children) {
-	return E('div', { 'class': 'alert-message ' + kind }, children);
+	return E('div', { 'class': 'alert-message ' + kind }, [ ...children ]);
 }
 
 function failed(error) {

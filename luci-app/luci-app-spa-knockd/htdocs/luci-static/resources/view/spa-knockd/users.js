@@ -21,14 +21,6 @@ function isSwitchedOff() {
 	return !agree.isOn(uci.get(fields.CONFIG, 'main', 'enabled'), false);
 }
 
-/* Why a dialog was not saved. Where it was not for what it says, another browser may have taken the user away. */
-function notSaved(error) {
-	return E('div', { 'class': 'alert-message warning' }, [
-		E('p', {}, [ _('This was not saved: %s').format(findings.reason(error)) ]),
-		(error.name == 'RPCError') ? E('p', {}, [ _('If somebody else has changed the users meanwhile, load the page again.') ]) : null
-	]);
-}
-
 /* A grid of users with a button that connects a client. */
 const Users = form.GridSection.extend({
 	renderSectionAdd() {
@@ -70,7 +62,7 @@ const Users = form.GridSection.extend({
 			map.save = (...how) => form.Map.prototype.save.apply(map, how).then(
 				() => said.replaceChildren(),
 				error => {
-					said.replaceChildren(notSaved(error));
+					said.replaceChildren(findings.notSaved(error));
 
 					return Promise.reject(error);
 				});
@@ -101,7 +93,7 @@ return view.extend({
 		s.checked = reply => strip.replaceChildren(findings.render(reply, isSwitchedOff()));
 		s.addremove = true;
 		s.nodescriptions = true;
-		s.modaltitle = section_id => _('User %s').format(section_id);
+		s.modaltitle = section_id => '%h'.format(_('User %s').format(section_id));
 		stanza.addOptions(s);
 
 		return map.render().then(node => {
