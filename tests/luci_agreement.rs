@@ -307,18 +307,8 @@ const OTP: &[&str] = &[
     "enabled",
 ];
 
-const PAGE: &[&str] = &[
-    "plain_from",
-    "plain_network",
-    "proxy",
-    "host",
-    "port",
-    "plain_port",
-    "cert",
-    "key",
-    "listen",
-    "enabled",
-];
+const PAGE: &[&str] =
+    &["plain_from", "plain_network", "proxy", "host", "port", "plain_port", "cert", "key", "listen", "enabled"];
 
 /// What stands beside a value that is tried, so that options meet those which they must agree with.
 fn surroundings(section: &str) -> Vec<Value> {
