@@ -146,7 +146,11 @@ fn a_device_that_goes_down_keeps_its_capture() {
     let slept = context_switches(daemon.pid());
     sleep(Duration::from_secs(1));
     assert_eq!(context_switches(daemon.pid()), slept, "woken although nothing happened");
+    let status = scene.lab.asked(&["status"]);
+    assert_eq!((&status["ready"], &status["not_ready"]), (&false.into(), &serde_json::json!([DOWN])));
+    assert_eq!(status["devices"][0]["capturing"], false);
     scene.lab.wan_up();
+    assert_eq!(scene.lab.asked(&["status"])["ready"], true);
     scene.knock_opens();
     assert_eq!(daemon.times_said("wan: "), 0, "{}", daemon.log());
     daemon.stop();

@@ -41,9 +41,6 @@ fn from_a_fresh_install_to_a_phone_that_knocks() {
     let etc = lab.dir().join("etc");
     fs::create_dir(&etc).expect("the directory of UCI");
     let sample = fs::read_to_string(source.join("files/etc/config/spa-knockd")).expect("the sample configuration");
-    // On a router, the init script finds the device of the network.
-    let sample = sample.replacen("'main'\n", "'main'\n\tlist device 'wan'\n", 1);
-    assert!(sample.contains("list device 'wan'"), "the sample has no main section");
     // LuCI reads the empty ones by itself.
     let files =
         [("spa-knockd", sample.as_str()), ("firewall", FIREWALL), ("network", NETWORK), ("luci", ""), ("wireless", "")];
@@ -72,7 +69,9 @@ fn from_a_fresh_install_to_a_phone_that_knocks() {
         .arg(scripts.join("journey.test.mjs"))
         .env("ROUTER_URL", format!("http://{ROUTER_LAN}"))
         .env("WAN", lab.netns(Place::Wan))
-        .env("CONFIG", etc.join("spa-knockd"))
+        .env("ROUTER", lab.netns(Place::Router))
+        .env("ETC", &etc)
+        .env("SOCKET", lab.dir().join("run/control.sock"))
         .env("SHOTS", source.join("target/luci-browser"))
         .env_remove("NODE_OPTIONS")
         .status()

@@ -10,6 +10,9 @@ use crate::capture::live::{ANY, Live, OpenError, can_exist, is_permitted};
 use crate::control::reply::Device;
 use crate::retry::Retry;
 
+/// Why nothing is heard on a device that is there.
+const DOWN: &str = "the device is down; it is awaited";
+
 /// Packets that one device may deliver before the others have their turn.
 const TURN: usize = 256;
 
@@ -114,21 +117,25 @@ impl Ear {
         match &self.state {
             State::Capturing(_) => None,
             State::Absent => Some("there is no such network device; it is awaited".to_owned()),
-            State::Down => Some("the device is down; it is awaited".to_owned()),
+            State::Down => Some(DOWN.to_owned()),
             State::Broken(why) => Some(why.clone()),
         }
     }
 
-    /// How the capture is, for the control socket.
-    pub(super) fn report(&mut self) -> Device {
+    /// How the capture is, for the control socket. One whose device went down goes on when that comes up, and says
+    /// nothing in the log; but who asks why no knock arrives is told.
+    pub(super) fn report(&mut self, links: &Links) -> Device {
+        let is_down = || matches!(links.look(&self.device), Ok(Some(Link { up: false, .. })));
+        let is_deaf = self.device != ANY && self.live().is_some() && is_down();
+        let why = self.why().or_else(|| is_deaf.then(|| DOWN.to_owned()));
         let counted = match &mut self.state {
-            State::Capturing(live) => live.statistics().ok(),
+            State::Capturing(live) if why.is_none() => live.statistics().ok(),
             _ => None,
         };
         Device {
             device: self.device.clone(),
-            capturing: self.live().is_some(),
-            why: self.why(),
+            capturing: why.is_none(),
+            why,
             received: counted.map(|counted| counted.received),
             dropped: counted.map(|counted| counted.dropped),
         }

@@ -83,7 +83,8 @@ impl Ears {
 
     /// How each capture is.
     pub(super) fn devices(&mut self) -> Vec<Device> {
-        self.ears.iter_mut().map(Ear::report).collect()
+        let Self { ears, links, .. } = self;
+        ears.iter_mut().map(|ear| ear.report(links)).collect()
     }
 
     /// Captures on these devices from now on. Where filter and ring stay the same, so does an open capture; a new

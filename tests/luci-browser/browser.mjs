@@ -2,7 +2,7 @@
  * A person at the pages: a browser with a login, and a client on the internet's side of the lab.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
 const { ROUTER_URL, WAN, SHOTS } = process.env;
@@ -105,10 +105,30 @@ export function keysOf(code) {
 	return { encryption, hmac };
 }
 
-/* The real client knocks at the router. */
-export function knock({ encryption, hmac }, access = 'tcp/22') {
-	execFileSync('ip', [ 'netns', 'exec', WAN, 'fwknop', '--no-rc-file', '--no-save-args', '-D', '203.0.113.1', '-a', '203.0.113.2', '-A', access,
-		'--key-base64-rijndael', encryption, '--use-hmac', '--key-base64-hmac', hmac ], { stdio: [ 'ignore', 'ignore', 'inherit' ] });
+/* The real client runs out there. */
+function client(args) {
+	execFileSync('ip', [ 'netns', 'exec', WAN, 'fwknop', '--no-save-args', ...args ], { stdio: [ 'ignore', 'ignore', 'inherit' ] });
+}
+
+/* It knocks at the router with these keys. */
+export function knock({ encryption, hmac }, access = 'tcp/22', ...more) {
+	client([ '--no-rc-file', '-D', '203.0.113.1', '-a', '203.0.113.2', '-A', access, '--key-base64-rijndael', encryption, '--use-hmac', '--key-base64-hmac', hmac,
+		...more ]);
+}
+
+/* It knocks as a command says whose first word is its own name, with this file of stanzas. */
+export function knockAs(command, rc) {
+	client([ ...command.split(' ').slice(1), '--rc-file', rc ]);
+}
+
+/* The text of a knock that it makes, and does not send. */
+export function packet(keys, access = 'tcp/22') {
+	const file = `${process.env.ETC}/../packet`;
+
+	writeFileSync(file, '');
+	knock(keys, access, '--test', '--save-packet', file);
+
+	return readFileSync(file, 'utf8').trim();
 }
 
 /* Whether a connection from there gets through. */

@@ -2,7 +2,7 @@
  * What procd and rpcd do with the program: keep it running as the configuration says, and ask its plugin.
  */
 import { spawn } from 'node:child_process';
-import { chownSync, copyFileSync, renameSync } from 'node:fs';
+import { chownSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 
 /* The user nobody, whom the daemon becomes. */
 const NOBODY = 65534;
@@ -10,24 +10,29 @@ const NOBODY = 65534;
 export class Daemon {
 	#program;
 	#directory;
+	#devices;
 	#child = null;
 
-	constructor(program, directory) {
+	/* `devices` gives the devices of the networks that the configuration names. */
+	constructor(program, directory, devices) {
 		this.#program = program;
 		this.#directory = directory;
+		this.#devices = devices;
 	}
 
 	get #config() {
 		return `${this.#directory}/etc/spa-knockd`;
 	}
 
-	/* What the daemon reads: a copy of its own. */
+	/* What the daemon reads: a copy of its own, in which networks have become devices. */
 	get #given() {
 		return `${this.#directory}/given`;
 	}
 
 	#give() {
-		copyFileSync(this.#config, `${this.#given}.new`);
+		const lines = this.#devices().map(device => `\n\tlist device '${device}'`).join('');
+
+		writeFileSync(`${this.#given}.new`, readFileSync(this.#config, 'utf8').replace(/^config spa-knockd .*$/m, line => line + lines), { mode: 0o600 });
 		chownSync(`${this.#given}.new`, NOBODY, NOBODY);
 		renameSync(`${this.#given}.new`, this.#given);
 	}
@@ -57,7 +62,12 @@ export class Daemon {
 		if (status != 0)
 			throw 2;
 
-		return JSON.parse(said);
+		const reply = JSON.parse(said);
+
+		/* A router is known by its /etc/rc.common, which is not here. */
+		reply.warnings = reply.warnings?.filter(warning => !warning.startsWith('there is no list device'));
+
+		return reply;
 	}
 
 	/* As the init script does after a change: a configuration that is refused leaves everything as it is. */

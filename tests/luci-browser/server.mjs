@@ -19,14 +19,40 @@ const MENU = JSON.parse(readFileSync(`${APP}/root/usr/share/luci/menu.d/luci-app
 /* All others are said to have nothing. */
 const OTHERS = { 'network.interface dump': { interface: [] } };
 
-const daemon = new Daemon(PROGRAM, DIRECTORY);
 const uci = new Uci(`${DIRECTORY}/etc`);
+const daemon = new Daemon(PROGRAM, DIRECTORY, devices);
 const sessions = new Map();
+let hasPlugin = true;
+
+/* The devices of the networks that knocks are awaited on, as netifd would tell the init script. */
+function devices() {
+	const { network, device } = uci.get('', { config: CONFIG }).values.main;
+	const known = uci.get('', { config: 'network' }).values;
+
+	return [ network ?? (device ? [] : 'wan') ].flat().map(name => known[name]?.device).filter(Boolean);
+}
+
+/* Has the daemon follow the configuration, as procd's trigger does. */
+function follow() {
+	return daemon.follow(uci.get('', { config: CONFIG }).values.main?.enabled == '1');
+}
+
+/* What befalls a router, for the tests alone. */
+const MISHAPS = {
+	'follow': follow,
+	'stop': () => daemon.stop(),
+	'take the plugin away': () => {
+		hasPlugin = false;
+	},
+	'put the plugin back': () => {
+		hasPlugin = true;
+	}
+};
 
 /* Puts what a session has staged into force, and tells the daemon. */
 async function apply(session) {
 	if (uci.apply(session).includes(CONFIG))
-		await daemon.follow(uci.get(session, { config: CONFIG }).values.main?.enabled == '1');
+		await follow();
 }
 
 async function askUci(session, method, args) {
@@ -64,6 +90,9 @@ async function answer({ id, method, params }) {
 
 	if (!sessions.has(session) || !rights.mayCall(sessions.get(session), object, name))
 		return reply({ error: { code: -32002, message: 'Access denied' } });
+
+	if (object == CONFIG && !hasPlugin)
+		return reply({ error: { code: -32000, message: 'Object not found' } });
 
 	try {
 		const said = await ask(session, object, name, args ?? {});
@@ -124,6 +153,12 @@ async function respond(request, body) {
 
 	if (file)
 		return { status: 200, ...file };
+
+	if (url.pathname == '/mishap') {
+		await MISHAPS[body]();
+
+		return { status: 204, kind: 'text/plain', content: '' };
+	}
 
 	if (body.length > BODY_MAX)
 		return { status: 413, kind: 'text/plain', content: '' };

@@ -160,7 +160,10 @@ return baseclass.extend({
 						refresh?.(row.cells.map(cell => cell.value), item);
 					}
 
-					row.node.className = 'tr cbi-rowstyle-%d'.format(place % 2 + 1);
+					const look = 'tr cbi-rowstyle-%d'.format(place % 2 + 1);
+
+					if (row.node.className != look)
+						row.node.className = look;
 
 					if (last.nextSibling !== row.node)
 						last.after(row.node);

@@ -68,9 +68,23 @@ function say(option, section_id, kind, message) {
 		ui.tabs?.updateTabs?.(null, option.map.root);
 }
 
+/* Tells a screen reader what a field is; LuCI's labels are not tied to every widget, and the grid has none. */
+function name(node, option, section_id) {
+	const isInGrid = option.section.sectiontype == 'access' && !option.map.parent;
+	const title = isInGrid ? '%s: %s'.format(section_id, option.title) : option.title;
+
+	node.querySelectorAll('input:not([type=hidden]), select, textarea').forEach(input => input.setAttribute('aria-label', title));
+
+	return node;
+}
+
 /* A field that is also judged together with the others of its section. */
 function judged(base) {
 	return base.extend({
+		renderWidget(section_id, ...args) {
+			return name(this.super('renderWidget', [ section_id, ...args ]), this, section_id);
+		},
+
 		problem(section_id) {
 			for (const value of agree.list(this.formvalue(section_id))) {
 				const verdict = this.validate(section_id, value);
@@ -96,12 +110,17 @@ function judged(base) {
 
 		/* What was wrong may be right now, here and in other fields. */
 		onchange(ev, section_id) {
-			for (const option of this.section.children) {
-				const field = this.map.findElement('data-field', option.cbid(section_id));
+			const review = () => {
+				for (const option of this.section.children) {
+					const field = this.map.findElement('data-field', option.cbid(section_id));
 
-				if (field?.querySelector('[data-said="problem"]'))
-					say(option, section_id, 'problem', option.problem?.(section_id));
-			}
+					if (field?.querySelector('[data-said="problem"]'))
+						say(option, section_id, 'problem', option.problem?.(section_id));
+				}
+			};
+
+			/* Later: a field changes when somebody presses a button below, which must not move away under the pointer. */
+			setTimeout(review, 500);
 		}
 	});
 }

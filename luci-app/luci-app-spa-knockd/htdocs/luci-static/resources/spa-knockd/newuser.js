@@ -49,20 +49,20 @@ function makeForm(forwards) {
 	const s = map.section(form.NamedSection, 'user', 'user');
 	let o;
 
-	o = s.option(form.Value, '_name', _('Name'), _('Who or what knocks: letters, digits and underscores. It stands in the log and in the firewall.'));
+	o = s.option(fields.Value, '_name', _('Name'), _('Who or what knocks: letters, digits and underscores. It stands in the log and in the firewall.'));
 	o.rmempty = false;
 	o.validate = nameIsFree;
 
-	o = s.option(form.DynamicList, '_open', _('May open'), _('Ports of the router that a knock opens, such as tcp/22 or udp/1194.'));
+	o = s.option(fields.List, '_open', _('May open'), _('Ports of the router that a knock opens, such as tcp/22 or udp/1194.'));
 	o.placeholder = 'tcp/22';
 	o.validate = fields.checkedBy(validate.portOrAny);
 
-	o = s.option(form.DynamicList, '_forward', _('Forwards'), _('Hosts behind the router that a knock opens the way to: tcp/2222=192.168.1.10:22. An existing port forward for the same port has to be removed in the firewall settings, or it stays open to everybody.'));
+	o = s.option(fields.List, '_forward', _('Forwards'), _('Hosts behind the router that a knock opens the way to: tcp/2222=192.168.1.10:22. An existing port forward for the same port has to be removed in the firewall settings, or it stays open to everybody.'));
 	o.placeholder = 'tcp/2222=192.168.1.10:22';
 	o.validate = fields.checkedBy(validate.forward);
 
 	if (isSwitchedOff()) {
-		o = s.option(form.Flag, '_switch_on', _('Switch spa-knockd on'), _('The daemon is switched off: without this, nobody can knock.'));
+		o = s.option(fields.Flag, '_switch_on', _('Switch spa-knockd on'), _('The daemon is switched off: without this, nobody can knock.'));
 		o.rmempty = false;
 	}
 

@@ -222,9 +222,13 @@ return view.extend({
 				return null;
 			}
 
+			const pages = Math.ceil(this.grantsShown / PAGE);
+			/* One page for each look, on the average. */
+			const read = turn % pages ? null : this.readGrants();
+
 			return Promise.all([
-				/* One page for each look, on the average. */
-				turn % Math.ceil(this.grantsShown / PAGE) ? null : this.readGrants(),
+				/* The next look does not wait for many pages. */
+				pages > 1 ? null : read,
 				/* All else that is an event is read a little later. */
 				isNews || turn % 5 == 0 ? this.readEvents() : null
 			]);
