@@ -70,7 +70,7 @@ function say(option, section_id, kind, message) {
 
 /* Tells a screen reader what a field is; LuCI's labels are not tied to every widget, and the grid has none. */
 function name(node, option, section_id) {
-	const isInGrid = option.section.sectiontype == 'access' && !option.map.parent;
+	const isInGrid = [ 'access', 'otp' ].includes(option.section.sectiontype) && !option.map.parent;
 	const title = isInGrid ? '%s: %s'.format(section_id, option.title) : option.title;
 
 	node.querySelectorAll('input:not([type=hidden]), select, textarea').forEach(input => input.setAttribute('aria-label', title));

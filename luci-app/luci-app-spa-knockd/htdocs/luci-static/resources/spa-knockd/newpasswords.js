@@ -45,27 +45,14 @@ function passphrase(section_id, value) {
 	return length <= PASSPHRASE_MAX || _('No more than %d bytes: calculators take no longer ones.').format(PASSPHRASE_MAX);
 }
 
-/* Makes a field one for a passphrase, which no password manager fills in. */
-function hide(o) {
-	o.password = true;
-	o.rmempty = false;
-	o.renderWidget = function(...args) {
-		const node = form.Value.prototype.renderWidget.apply(this, args);
-
-		node.querySelector('input')?.setAttribute('autocomplete', 'new-password');
-
-		return node;
-	};
-}
-
 function addUser(s) {
 	let o;
 
-	o = s.option(form.Value, '_name', _('Name'), _('Whose passwords they are: letters, digits and underscores. The visitor types it, and it stands in the log.'));
+	o = s.option(fields.Value, '_name', _('Name'), _('Whose passwords they are: letters, digits and underscores. The visitor types it, and it stands in the log.'));
 	o.rmempty = false;
 	o.validate = nameIsFree;
 
-	o = s.option(form.DynamicList, '_open', _('Opens'), _('Ports of the router, one each, such as tcp/22 or udp/1194. Forwards can be added afterwards.'));
+	o = s.option(fields.List, '_open', _('Opens'), _('Ports of the router, one each, such as tcp/22 or udp/1194. Forwards can be added afterwards.'));
 	o.placeholder = 'tcp/22';
 	o.validate = fields.checkedBy(validate.port);
 }
@@ -74,36 +61,36 @@ function addKind(s) {
 	const ofCard = { _kind: 'chain' };
 	let o;
 
-	o = s.option(form.ListValue, '_kind', _('Kind'),
+	o = s.option(fields.Choice, '_kind', _('Kind'),
 		_('A card has passwords to strike out; it needs no device and cannot be guessed. An app shows a new code every 30 seconds, and needs a router that knows the time. A counting app or device needs no clock.'));
 	o.value('chain', _('A card for the wallet'));
 	o.value('totp', _('An authenticator app'));
 	o.value('hotp', _('An app or a device that counts'));
 
-	o = s.option(form.Value, '_count', _('Number of passwords'), _('1 to 498; each is good once. New ones can be made at any time.'));
+	o = s.option(fields.Value, '_count', _('Number of passwords'), _('1 to 498; each is good once. New ones can be made at any time.'));
 	o.depends(ofCard);
 	o.rmempty = false;
 	o.validate = fields.checkedBy(validate.number(1, COUNT_MAX));
 
-	o = s.option(form.ListValue, '_source', _('Made from'),
+	o = s.option(fields.Choice, '_source', _('Made from'),
 		_('A passphrase of your own lets any calculator of RFC 2289 compute the passwords, and the card be shown again; whoever guesses it has them all. One that the router makes is forgotten at once: the card is all there is.'));
 	o.depends(ofCard);
 	o.value('router', _('a passphrase that the router makes and forgets'));
 	o.value('typed', _('a passphrase of your own'));
 
-	o = s.option(form.Value, '_passphrase', _('Passphrase'), _('At least 10 characters. It is stored nowhere.'));
-	hide(o);
+	o = s.option(fields.Secret, '_passphrase', _('Passphrase'), _('At least 10 characters. It is stored nowhere.'));
+	o.rmempty = false;
 	o.depends(Object.assign({ _source: 'typed' }, ofCard));
 	o.validate = passphrase;
 
-	o = s.option(form.Value, '_again', _('Passphrase again'), _('The same once more.'));
-	hide(o);
+	o = s.option(fields.Secret, '_again', _('Passphrase again'), _('The same once more.'));
+	o.rmempty = false;
 	o.depends(Object.assign({ _source: 'typed' }, ofCard));
 	o.validate = function(section_id, value) {
 		return value == this.section.formvalue(section_id, '_passphrase') || _('The two passphrases differ.');
 	};
 
-	o = s.option(form.ListValue, '_digits', _('Digits of a code'), _('8 are a hundred times harder to guess; a few apps know only 6.'));
+	o = s.option(fields.Choice, '_digits', _('Digits of a code'), _('8 are a hundred times harder to guess; a few apps know only 6.'));
 	o.depends('_kind', 'totp');
 	o.depends('_kind', 'hotp');
 	o.value('6');
@@ -115,21 +102,21 @@ function addSwitches(s) {
 	let o;
 
 	if (!agree.isOn(uci.get(CONFIG, 'main', 'enabled'), false)) {
-		o = s.option(form.Flag, '_switch_on', _('Switch spa-knockd on'), _('The daemon is switched off: without this, no password is taken.'));
+		o = s.option(fields.Flag, '_switch_on', _('Switch spa-knockd on'), _('The daemon is switched off: without this, no password is taken.'));
 		o.rmempty = false;
 	}
 
 	if (!agree.isOn(uci.get(CONFIG, 'page', 'enabled'), false)) {
-		o = s.option(form.Flag, '_page', _('Switch the page on'), _('There is no page that asks for passwords yet. With this, everybody on the internet can reach it at its port.'));
+		o = s.option(fields.Flag, '_page', _('Switch the page on'), _('There is no page that asks for passwords yet. With this, everybody on the internet can reach it at its port.'));
 		o.rmempty = false;
 	}
 }
 
 /* The form; its options are none of UCI's, but become some. */
 function makeForm({ isNew, makes, name, kind }) {
-	const map = new form.JSONMap({ otp: { _name: name ?? '', _open: [ 'tcp/22' ], _kind: kind ?? 'chain', _source: 'router', _count: String(COUNT), _digits: '6',
+	const map = new form.JSONMap({ new: { _name: name ?? '', _open: [ 'tcp/22' ], _kind: kind ?? 'chain', _source: 'router', _count: String(COUNT), _digits: '6',
 		_switch_on: '1', _page: '0' } });
-	const s = map.section(form.NamedSection, 'otp', 'otp');
+	const s = map.section(form.NamedSection, 'new', 'new');
 
 	if (isNew)
 		addUser(s);
@@ -188,7 +175,7 @@ function fault(values) {
 /* Makes the user, or a user of passwords that there are; `say` tells why not. */
 function create(page, map, say, makes, { checked, closed }) {
 	return map.parse().then(() => {
-		const values = map.data.get('json', 'otp');
+		const values = map.data.get('json', 'new');
 
 		if (fault(values) != null)
 			return say(fault(values));
@@ -211,7 +198,7 @@ function create(page, map, say, makes, { checked, closed }) {
 /* Makes other passwords for a user. */
 function replace(map, say, name, hasSome, { checked, closed }) {
 	return map.parse().then(() => {
-		const values = wanted(map.data.get('json', 'otp'));
+		const values = wanted(map.data.get('json', 'new'));
 
 		return (hasSome ? knock.otpReset(name, values) : knock.otpAdd(name, values)).then(reply => reply.ok
 			? shownonce.open(reply, { checked, closed })
@@ -266,17 +253,17 @@ return baseclass.extend({
 
 	/* Opens the dialog that shows the passwords that are left, for whoever knows the passphrase. */
 	again(name, after) {
-		const map = new form.JSONMap({ otp: { _count: String(COUNT) } });
-		const s = map.section(form.NamedSection, 'otp', 'otp');
-		const secret = s.option(form.Value, '_passphrase', _('Passphrase'), _('The one that the passwords were made from. Where the router made it, nobody knows it: make new passwords.'));
-		const count = s.option(form.Value, '_count', _('Number of passwords'));
+		const map = new form.JSONMap({ new: { _count: String(COUNT) } });
+		const s = map.section(form.NamedSection, 'new', 'new');
+		const secret = s.option(fields.Secret, '_passphrase', _('Passphrase'), _('The one that the passwords were made from. Where the router made it, nobody knows it: make new passwords.'));
+		const count = s.option(fields.Value, '_count', _('Number of passwords'));
 
-		hide(secret);
+		secret.rmempty = false;
 		count.rmempty = false;
 		count.validate = fields.checkedBy(validate.number(1, COUNT_MAX));
 
 		return dialog(_('Card of %s').format(name), [], map, _('Show the card'), say => map.parse().then(() => {
-			const values = map.data.get('json', 'otp');
+			const values = map.data.get('json', 'new');
 
 			return knock.otpCard(name, values._passphrase, Number(values._count));
 		}).then(reply => reply.ok ? shownonce.open(reply, { ...after, isAgain: true }) : say(reply.error)).catch(error => say(error.message ?? String(error))));
