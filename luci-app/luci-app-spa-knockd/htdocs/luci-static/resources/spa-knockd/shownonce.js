@@ -93,7 +93,9 @@ return baseclass.extend({
 					'type': 'button',
 					'class': 'btn cbi-button',
 					'click': () => {
+						/* LuCI hides dialogs and keeps what is in them. */
 						isShown = false;
+						update();
 						paper.clear();
 						ui.hideModal();
 						closed?.();

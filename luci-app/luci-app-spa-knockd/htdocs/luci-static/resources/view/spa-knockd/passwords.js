@@ -231,7 +231,7 @@ return view.extend({
 			desk.show();
 			poll.add(() => desk.look(), EVERY);
 
-			return E([], [ desk.nodes.strip, desk.nodes.lacks, node, desk.nodes.waiting, desk.nodes.where, orphanSection ]);
+			return E([], [ desk.nodes.strip, desk.nodes.lacks, node, E('div', { 'class': 'cbi-section' }, [ desk.nodes.where, desk.nodes.waiting ]), orphanSection ]);
 		});
 	}
 });
