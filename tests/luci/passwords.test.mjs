@@ -84,7 +84,7 @@ test('the router is asked for what the form says, and for nothing of another kin
 	const stubs = { form: {}, ui: {}, uci: {}, knock: {}, shownonce: {}, fields: {} };
 	const { wanted } = load('spa-knockd/newpasswords', stubs);
 
-	assert.deepEqual(wanted({ ...given, _kind: 'chain', _source: 'router' }), { kind: 'chain', passphrase: undefined, count: 30, digits: undefined });
+	assert.deepEqual(wanted({ ...given, _kind: 'chain', _source: 'chance' }), { kind: 'chain', passphrase: undefined, count: 30, digits: undefined });
 	assert.deepEqual(wanted({ ...given, _kind: 'chain', _source: 'typed' }), { kind: 'chain', passphrase: 'a long passphrase', count: 30, digits: undefined });
 	assert.deepEqual(wanted({ ...given, _kind: 'totp', _source: 'typed' }), { kind: 'totp', passphrase: undefined, count: undefined, digits: 8 });
 });

@@ -73,10 +73,10 @@ function addKind(s) {
 	o.validate = fields.checkedBy(validate.number(1, COUNT_MAX));
 
 	o = s.option(fields.Choice, '_source', _('Made from'),
-		_('A passphrase of your own lets any calculator of RFC 2289 compute the passwords, and the card be shown again; whoever guesses it has them all. One that the router makes is forgotten at once: the card is all there is.'));
+		_('Passwords by chance stand on the card and nowhere else: where it is lost, make new ones. From a passphrase of yours any calculator of RFC 2289 computes them, and the card can be shown again; whoever guesses it has them all.'));
 	o.depends(ofCard);
-	o.value('router', _('a passphrase that the router makes and forgets'));
-	o.value('typed', _('a passphrase of your own'));
+	o.value('chance', _('chance'));
+	o.value('typed', _('a passphrase of mine'));
 
 	o = s.option(fields.Secret, '_passphrase', _('Passphrase'), _('At least 10 characters. It is stored nowhere.'));
 	o.rmempty = false;
@@ -114,7 +114,7 @@ function addSwitches(s) {
 
 /* The form; its options are none of UCI's, but become some. */
 function makeForm({ isNew, makes, name, kind }) {
-	const map = new form.JSONMap({ new: { _name: name ?? '', _open: [ 'tcp/22' ], _kind: kind ?? 'chain', _source: 'router', _count: String(COUNT), _digits: '6',
+	const map = new form.JSONMap({ new: { _name: name ?? '', _open: [ 'tcp/22' ], _kind: kind ?? 'chain', _source: 'chance', _count: String(COUNT), _digits: '6',
 		_switch_on: '1', _page: '0' } });
 	const s = map.section(form.NamedSection, 'new', 'new');
 

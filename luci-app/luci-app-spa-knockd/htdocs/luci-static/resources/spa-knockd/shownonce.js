@@ -26,7 +26,7 @@ function ofCard(reply) {
 		show: _('Show the passwords'),
 		hide: _('Hide the passwords'),
 		hidden: _('The passwords are hidden.'),
-		words: _('Print the card or copy it out. Whoever has it gets in: it belongs into a wallet, not into a file.'),
+		words: _('Print the card or copy it out. Whoever has it gets in: it belongs in a wallet, not in a file.'),
 		draw: place => place.replaceChildren(E('pre', { 'tabindex': 0 }, [ card.text(reply) ])),
 		tools: [
 			E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-action', 'click': () => paper.print(card.title(reply), sheet(reply)) }, [ _('Print the card') ]),

@@ -140,7 +140,13 @@ function Desk(mayForgive) {
 		},
 
 		get after() {
-			return { checked: this.checked, closed: () => this.look() };
+			const checked = reply => {
+				this.checked(reply);
+
+				return this.look();
+			};
+
+			return { checked, closed: () => this.look() };
 		},
 
 		showButtons(cell, section_id) {
