@@ -58,7 +58,7 @@ export class Daemon {
 	async ask(method, question) {
 		const { status, said } = await this.#run([ 'rpcd', '--config', this.#config, '--socket', this.#socket,
 			'--state-dir', `${this.#directory}/state`, 'call', method ],
-			JSON.stringify(question));
+		JSON.stringify(question));
 
 		if (status != 0)
 			throw 2;

@@ -24,9 +24,9 @@ test('what each user has is told in words, and what is to be done', () => {
 	assert.deepEqual([ ...ROWS.map(row => row.user), 'grace' ].map(known.passwords), [
 		'Card: 48 left', 'Card: only 3 left, make new ones', 'Card: none left, make new ones', 'App', 'Counting app', 'damaged: make new ones', 'none yet: make new ones'
 	]);
-	assert.equal(known.lock('dave'), 'single codes wait 2 min 5 s; two in a row are taken');
+	assert.equal(known.lock('dave'), 'locked for 2 min 5 s; two codes in a row are taken');
 	assert.deepEqual([ 'alice', 'dave', 'nobody' ].map(known.isPaused), [ false, true, false ]);
-	assert.equal(known.lock('alice'), 'no');
+	assert.equal(known.lock('alice'), 'not locked');
 	assert.deepEqual(known.orphans([ 'alice', 'bob', 'carol', 'dave', 'erin' ]).map(row => row.user), [ 'frank' ]);
 	assert.match(known.throttled(), /: 2\.$/);
 	/* A router that is away is not one without users. */

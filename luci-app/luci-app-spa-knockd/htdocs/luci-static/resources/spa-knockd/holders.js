@@ -55,7 +55,7 @@ return baseclass.extend({
 
 			/* For how long single codes of a user are not looked at. */
 			lock(name) {
-				return row(name)?.paused ? _('single codes wait %s; two in a row are taken').format(words.duration(row(name).paused)) : _('no');
+				return row(name)?.paused ? _('locked for %s; two codes in a row are taken').format(words.duration(row(name).paused)) : _('not locked');
 			},
 
 			isPaused(name) {

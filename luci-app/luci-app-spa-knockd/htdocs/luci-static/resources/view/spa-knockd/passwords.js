@@ -44,7 +44,7 @@ const Users = form.GridSection.extend({
 		const cell = this.super('renderRowActions', [ section_id ]);
 		const forgive = button(_('Forgive'), 'neutral', () => desk.forgive(section_id), _('Forget the wrong codes of this user, so that single ones are looked at again'));
 		const again = button(_('Card…'), 'neutral', () => newpasswords.again(section_id, desk.after), _('Show the passwords that are left, with the passphrase'));
-		const fresh = button(_('New passwords…'), 'action', () => newpasswords.replace(section_id, desk.holders.row(section_id), desk.after));
+		const fresh = button(_('Renew…'), 'action', () => newpasswords.replace(section_id, desk.holders.row(section_id), desk.after), _('Make new passwords'));
 
 		fresh.disabled = again.disabled = this.map.readonly;
 		forgive.dataset.for = 'paused';
@@ -160,7 +160,8 @@ function Desk(mayForgive) {
 				const problem = known.update(reply);
 
 				draw.text(waiting, problem ?? known.throttled());
-				lacks.update(attention.ofPage(reply));
+				/* What they would link to is this very page. */
+				lacks.update(attention.ofPage(reply).map(entry => Object.assign(entry, { links: [] })));
 				where.replaceChildren(...address());
 				this.show();
 			});
