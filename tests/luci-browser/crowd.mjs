@@ -63,6 +63,7 @@ step(`${GRANTS} grants are listed, and a knock is seen among them`, async () => 
 
 		knock(journey.keys, 'tcp/443');
 		await event;
+
 		for (const shown of [ 400, 700, 1000, GRANTS + 1 ]) {
 			await one.press('Show more');
 			await rows.nth(shown - 1).waitFor();

@@ -30,7 +30,7 @@ export function step(title, work) {
 		}
 		catch (error) {
 			failed = title;
-			await root.shot(`failed ${title}`);
+			await root.shot(`failed ${title}`).catch(() => {});
 			throw error;
 		}
 	});
