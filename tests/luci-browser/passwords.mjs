@@ -5,10 +5,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { isOpen, person, readCode } from './browser.mjs';
 import { end, nameless } from './measures.mjs';
-import { configuration, root, step } from './steps.mjs';
+import { closeAll, configuration, root, step } from './steps.mjs';
 
 const HOME = `${process.env.ETC}/..`;
-const WORDS = /^\[ \] +(\d+) {2}((?:[A-Z]{1,4} ){5}[A-Z]{1,4})$/;
+const WORDS = /^(?:\[ \])? *(\d+) {2}((?:[A-Z]{1,4} ){5}[A-Z]{1,4})$/;
 
 /* The card that was read off the screen: [ number, words ], the next one first. */
 const journey = { card: null };
@@ -102,6 +102,7 @@ step('the page says where it is', async () => {
 });
 
 step('a password of the card opens the port, and is gone', async () => {
+	await closeAll();
 	assert.equal(isOpen(22), false);
 
 	const { opened } = await logIn('wallet', journey.card[0][1]);
@@ -115,6 +116,7 @@ step('a password of the card opens the port, and is gone', async () => {
 	for (const [ , words ] of journey.card.slice(1, 4))
 		await ask({ close: { ticket: (await logIn('wallet', words)).opened.ticket } });
 
+	await root.go('passwords');
 	await cell('wallet', 'passwords').and(root.page.locator(':text-is("Card: only 8 left, make new ones")')).waitFor({ timeout: 8000 });
 	await root.go('status');
 	await root.see('wallet has only 8 one-time passwords left');
@@ -241,6 +243,7 @@ step('a user who is removed has no passwords any more', async () => {
 	await cell('lost', 'passwords').and(root.page.locator(':text-is("Counting app")')).waitFor();
 	await root.apply();
 	assert.match(configuration(), /config otp 'lost'/);
+	await closeAll();
 });
 
 step('the dialogs of passwords fit a phone', async () => {

@@ -77,6 +77,7 @@ test('the card has the next password on top, as the command line prints it', () 
 
 	assert.equal(card.text(reply), 'One-time passwords of alice\notp-md5 ke1234, 2030-12-31\nUse them from the top down, strike each out.\n\n'
 		+ '[ ]   99  BOND FOGY DRAB NE RISE MART\n[ ]    8  A B C D E F\n');
+	assert.equal(card.screen(reply), 'otp-md5 ke1234, 2030-12-31\n\n  99  BOND FOGY DRAB NE RISE MART\n   8  A B C D E F\n');
 });
 
 test('the router is asked for what the form says, and for nothing of another kind', () => {

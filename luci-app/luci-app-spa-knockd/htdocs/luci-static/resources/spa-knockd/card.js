@@ -6,7 +6,7 @@
  */
 
 function line({ number, words }) {
-	return `[ ] ${String(number).padStart(4)}  ${words}`;
+	return `${String(number).padStart(4)}  ${words}`;
 }
 
 return baseclass.extend({
@@ -20,7 +20,12 @@ return baseclass.extend({
 	},
 
 	lines(reply) {
-		return reply.passwords.map(line);
+		return reply.passwords.map(one => `[ ] ${line(one)}`);
+	},
+
+	/* As a phone's screen is wide enough for it, where nothing can be struck out. */
+	screen(reply) {
+		return [ this.head(reply)[0], '', ...reply.passwords.map(line) ].join('\n') + '\n';
 	},
 
 	text(reply) {

@@ -27,7 +27,7 @@ function ofCard(reply) {
 		hide: _('Hide the passwords'),
 		hidden: _('The passwords are hidden.'),
 		words: _('Print the card or copy it out. Whoever has it gets in: it belongs in a wallet, not in a file.'),
-		draw: place => place.replaceChildren(E('pre', { 'tabindex': 0 }, [ card.text(reply) ])),
+		draw: place => place.replaceChildren(E('pre', { 'tabindex': 0 }, [ card.screen(reply) ])),
 		tools: [
 			E('button', { 'type': 'button', 'class': 'btn cbi-button cbi-button-action', 'click': () => paper.print(card.title(reply), sheet(reply)) }, [ _('Print the card') ]),
 			clipboard.button(_('Copy the card'), () => card.text(reply))
