@@ -276,3 +276,16 @@ step('the dialogs of passwords fit a phone', async () => {
 		await one.page.context().close();
 	}
 });
+
+step('the status page says why passwords were refused; the page is switched off', async () => {
+	await root.go('status');
+	await root.see('It was not the password or the code that was asked for.');
+	await root.go('passwords');
+	await root.tab('server');
+	await root.field('plain_port').locator('input').fill('');
+	await root.tab('visitors');
+	await root.page.locator('[data-name="enabled"][data-field$=".page.enabled"] input[type=checkbox]').uncheck();
+	await root.apply();
+	await root.see('The page is switched off');
+	assert.doesNotMatch(configuration(), /plain_port/);
+});

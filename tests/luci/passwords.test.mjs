@@ -1,5 +1,6 @@
 /* One-time passwords: what is known of them in words, the card, and what is asked of the router. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { load } from './load.mjs';
 
@@ -113,4 +114,17 @@ test('the page has ports that nobody else has', () => {
 	assert.deepEqual(faults({ port: '8444', plain_port: '80' }, { firewall: 'standalone', protect: [ 'tcp/080' ] }), [ 'plain_port' ]);
 	assert.deepEqual(Object.keys(agree.main({ tcp_listen: '8443' }, [], { enabled: '1' })), [ 'tcp_listen' ]);
 	assert.deepEqual(Object.keys(agree.main({ tcp_listen: '8443' }, [], { enabled: '0' })), []);
+});
+
+test('each reason of the log has words on the pages', () => {
+	const words = load('spa-knockd/words');
+	const { table } = load('spa-knockd/otpreasons');
+	const log = readFileSync(new URL('../../docs/one-time-passwords.md', import.meta.url), 'utf8').split('## In the log')[1];
+	const codes = [ ...log.matchAll(/`(otp_\w+)`/g) ].map(([ , code ]) => code);
+
+	assert.ok(codes.length >= 16, codes.join(' '));
+	/* The page may know one of a daemon that is newer. */
+	assert.deepEqual(codes.filter(code => !Object.hasOwn(table, code)), []);
+	assert.equal(words.reason('otp_replay'), table.otp_replay);
+	assert.match(words.reason('otp_nonsense'), /does not know: otp_nonsense$/);
 });
