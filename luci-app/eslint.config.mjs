@@ -94,6 +94,6 @@ export default [
 	{
 		/* Some of it is told to the browser and runs there. */
 		files: [ 'tests/luci-browser/*.mjs' ],
-		languageOptions: { globals: readonly([ 'Image', 'OffscreenCanvas', 'document', 'fetch', 'getComputedStyle', 'window' ]) }
+		languageOptions: { globals: readonly([ 'HTMLIFrameElement', 'Image', 'OffscreenCanvas', 'document', 'fetch', 'getComputedStyle', 'window' ]) }
 	}
 ];

@@ -72,6 +72,7 @@ fn from_a_fresh_install_to_a_phone_that_knocks() {
         .env("ROUTER", lab.netns(Place::Router))
         .env("ETC", &etc)
         .env("SOCKET", lab.dir().join("run/control.sock"))
+        .env("PROGRAM", &program)
         .env("SHOTS", source.join("target/luci-browser"))
         .env_remove("NODE_OPTIONS")
         .status()

@@ -10,6 +10,7 @@ mod lab;
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 
 use lab::ask::{STANDALONE, config};
@@ -24,8 +25,9 @@ const KNOCK: [&str; 4] = ["-A", "tcp/22", "-a", "203.0.113.2"];
 /// What a method answers.
 fn call(lab: &Lab, method: &str, question: &Value) -> Value {
     let (config, socket) = (lab.config_file(), lab.socket());
-    let words = [config.to_str(), socket.to_str()].map(|path| path.expect("a path in UTF-8"));
-    let arguments = ["rpcd", "--config", words[0], "--socket", words[1], "call", method];
+    let state = lab.state_dir();
+    let words = [&config, &socket, &state].map(|path| path.to_str().expect("a path in UTF-8"));
+    let arguments = ["rpcd", "--config", words[0], "--socket", words[1], "--state-dir", words[2], "call", method];
     let mut plugin = lab
         .command(Place::Router, env!("CARGO_BIN_EXE_spa-knockd"), &arguments)
         .stdin(Stdio::piped())
@@ -77,6 +79,23 @@ fn the_page_sees_what_is_open_and_closes_it() {
     let away = call(&lab, "status", &json!({}));
     assert_eq!((&away["ok"], &away["away"]), (&json!(false), &json!(true)));
     assert!(away["error"].as_str().expect("words").contains("is spa-knockd running?"), "{away}");
+}
+
+#[test]
+fn one_time_passwords_that_root_makes_are_the_daemons() {
+    let lab = Lab::new();
+    let _daemon = lab.daemon(&config(&lab::daemon::keygen(), STANDALONE));
+    let made = call(&lab, "otp_add", &json!({ "user": "carol", "kind": "chain", "count": 3 }));
+    assert_eq!(made["passwords"].as_array().map(Vec::len), Some(3), "{made}");
+    let store = lab.state_dir().join("otp");
+    for path in [store.clone(), store.join("carol"), store.join(".lock")] {
+        let found = fs::metadata(&path).expect("a file of the store");
+        assert_eq!((found.uid(), found.mode() & 0o077), (65_534, 0), "{}", path.display());
+    }
+    let listed = call(&lab, "otp_list", &json!({}));
+    assert_eq!((&listed["users"][0]["left"], &listed["users"][0]["enabled"]), (&json!(3), &json!(false)));
+    assert_eq!(call(&lab, "otp_remove", &json!({ "user": "carol" }))["removed"], true);
+    assert!(!store.join("carol").exists());
 }
 
 #[test]

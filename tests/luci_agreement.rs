@@ -162,6 +162,24 @@ const VALUES: &[&str] = &[
     "correct horse battery staple",
     "thirty-three letters make it long",
     "tab\there",
+    "8443",
+    "Knock.Example.NET.",
+    "knock.example.net:8443",
+    "a..b",
+    ".",
+    "[2001:db8::1]",
+    "[192.0.2.1]",
+    "[::1",
+    "192.0.2.1/0",
+    "ff02::1",
+    "::ffff:224.0.0.1",
+    "203.0.113.0/2",
+    "224.0.0.0/3",
+    "/etc/uhttpd.crt",
+    "/",
+    "etc/uhttpd.crt",
+    "/etc/my cert",
+    "/etc/'x'",
 ];
 
 /// Those that are tried beside other options too: one of them may be wrong there alone.
@@ -192,6 +210,8 @@ const BESIDE: &[&str] = &[
     NEXT,
     "http",
     "standalone",
+    "8443",
+    "8080",
 ];
 
 const LISTS: &[&str] = &[
@@ -208,6 +228,12 @@ const LISTS: &[&str] = &[
     "forward",
     "nat_target",
     "command",
+    "override_range",
+    "plain_from",
+    "plain_network",
+    "proxy",
+    "host",
+    "listen",
 ];
 
 const MAIN: &[&str] = &[
@@ -264,8 +290,39 @@ const ACCESS: &[&str] = &[
     "expires",
 ];
 
+const OTP: &[&str] = &[
+    "source",
+    "open",
+    "forward",
+    "forward_all",
+    "disable_dnat",
+    "snat",
+    "timeout",
+    "allow_override",
+    "override_range",
+    "allow_md4",
+    "prefix_v4",
+    "prefix_v6",
+    "expires",
+    "enabled",
+];
+
+const PAGE: &[&str] =
+    &["plain_from", "plain_network", "proxy", "host", "port", "plain_port", "cert", "key", "listen", "enabled"];
+
 /// What stands beside a value that is tried, so that options meet those which they must agree with.
 fn surroundings(section: &str) -> Vec<Value> {
+    if section == "otp" {
+        return vec![
+            json!({}),
+            json!({ "open": [], "forward": ["tcp/2222=192.168.1.10:22"] }),
+            json!({ "forward": ["tcp/22=[2001:db8::10]:22"], "prefix_v4": "24" }),
+            json!({ "allow_override": "1", "override_range": ["198.51.100.0/24"] }),
+        ];
+    }
+    if section == "page" {
+        return vec![json!({}), json!({ "port": "8080" }), json!({ "plain_port": "8080", "plain_network": ["lan"] })];
+    }
     if section == "main" {
         return vec![
             json!({}),
@@ -288,10 +345,14 @@ fn surroundings(section: &str) -> Vec<Value> {
 }
 
 fn base(section: &str) -> Map<String, Value> {
-    let base = if section == "main" {
-        json!({ "enabled": "1", "device": ["eth0"] })
-    } else {
-        json!({ "enabled": "1", "key_base64": KEY, "hmac_key_base64": HMAC, "open": ["tcp/22"] })
+    let base = match section {
+        "main" => json!({ "enabled": "1", "device": ["eth0"] }),
+        // What stands beside a page that is tried.
+        "guarding" => json!({ "enabled": "1", "device": ["eth0"], "firewall": "standalone",
+            "protect": ["tcp/22", "tcp/443"], "tcp_listen": "2222" }),
+        "otp" => json!({ "enabled": "1", "open": ["tcp/22"] }),
+        "page" => json!({ "enabled": "1" }),
+        _ => json!({ "enabled": "1", "key_base64": KEY, "hmac_key_base64": HMAC, "open": ["tcp/22"] }),
     };
     base.as_object().unwrap().clone()
 }
@@ -312,16 +373,27 @@ fn section(head: &str, values: &Map<String, Value>) -> String {
 }
 
 fn is_taken(kind: &str, values: &Map<String, Value>) -> bool {
-    let (main, access) = (base("main"), base("access"));
-    let (main, access) = if kind == "main" { (values, &access) } else { (&main, values) };
-    let text = section("spa-knockd 'main'", main) + &section("access 'alice'", access);
-    parse(text.as_bytes(), "case").is_ok()
+    let head = ["main", "access", "otp", "page"].map(|one| {
+        let given = match one {
+            _ if one == kind => values.clone(),
+            "main" if kind == "page" => base("guarding"),
+            _ => base(one),
+        };
+        let name = match one {
+            "main" => "spa-knockd 'main'",
+            "access" => "access 'alice'",
+            "otp" => "otp 'carol'",
+            _ => "page 'page'",
+        };
+        section(name, &given)
+    });
+    parse(head.concat().as_bytes(), "case").is_ok()
 }
 
 /// Every case: a section's kind and its values.
 fn cases() -> Vec<(&'static str, Map<String, Value>)> {
     let mut cases = Vec::new();
-    for (kind, options) in [("main", MAIN), ("access", ACCESS)] {
+    for (kind, options) in [("main", MAIN), ("access", ACCESS), ("otp", OTP), ("page", PAGE)] {
         for (index, around) in surroundings(kind).iter().enumerate() {
             let mut values = base(kind);
             values.extend(around.as_object().unwrap().clone());
@@ -333,7 +405,9 @@ fn cases() -> Vec<(&'static str, Map<String, Value>)> {
                         continue;
                     }
                     let mut values = values.clone();
-                    let value = if LISTS.contains(option) { json!([value]) } else { json!(value) };
+                    // The page is at one port, knocks are looked for at many.
+                    let is_list = LISTS.contains(option) && (kind, *option) != ("page", "port");
+                    let value = if is_list { json!([value]) } else { json!(value) };
                     values.insert((*option).to_owned(), value);
                     cases.push((kind, values));
                 }
@@ -348,6 +422,8 @@ fn the_pages_take_what_the_parser_takes() {
     let cases = cases();
     let question = json!({
         "stanza": base("access"),
+        "shown": base("page"),
+        "guarding": base("guarding"),
         "cases": cases.iter().map(|(kind, values)| json!({ "section": kind, "values": values })).collect::<Vec<_>>(),
     });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/luci/verdicts.mjs");

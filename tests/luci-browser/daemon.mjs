@@ -56,8 +56,9 @@ export class Daemon {
 
 	/* What the plugin answers, as rpcd hands it on. */
 	async ask(method, question) {
-		const { status, said } = await this.#run([ 'rpcd', '--config', this.#config, '--socket', this.#socket, 'call', method ],
-			JSON.stringify(question));
+		const { status, said } = await this.#run([ 'rpcd', '--config', this.#config, '--socket', this.#socket,
+			'--state-dir', `${this.#directory}/state`, 'call', method ],
+		JSON.stringify(question));
 
 		if (status != 0)
 			throw 2;

@@ -3,6 +3,7 @@
  */
 import './fresh.mjs';
 import './editing.mjs';
+import './passwords.mjs';
 import './trying.mjs';
 import './trouble.mjs';
 import './looks.mjs';

@@ -1,24 +1,8 @@
 /* How the pages look, and who can use them. */
 import assert from 'node:assert/strict';
 import { knock, person } from './browser.mjs';
+import { end, nameless } from './measures.mjs';
 import { closeAll, journey, root, step } from './steps.mjs';
-
-/* What can be used and has no name that a screen reader would say. */
-function nameless(page, within) {
-	return page.evaluate(selector => Array.from(document.querySelectorAll(`${selector} :is(a[href], button, input:not([type=hidden]), select, textarea, [role=button])`))
-		.filter(node => node.checkVisibility() && !(node.getAttribute('aria-label') || node.labels?.length && node.labels[0].textContent.trim() || node.title || node.placeholder
-			|| node.textContent.trim() || node.closest('label')))
-		.map(node => node.closest('[data-name]')?.dataset.name ?? node.outerHTML), within);
-}
-
-/* Where the widest part of an element ends. */
-function end(page, selector) {
-	return page.evaluate(sought => {
-		const node = document.querySelector(sought);
-
-		return node.getBoundingClientRect().left + node.scrollWidth;
-	}, selector);
-}
 
 /* Cells of our tables that are named neither by a title above the column nor at the cell itself. */
 function untitled(page) {
@@ -38,7 +22,7 @@ step('the pages fit a phone and a desktop, in both themes, light and dark', asyn
 			const one = await person({ width, dark });
 
 			for (const theme of [ 'bootstrap', 'material' ])
-				for (const where of [ 'status', 'users', 'settings', 'test' ]) {
+				for (const where of [ 'status', 'users', 'passwords', 'settings', 'test' ]) {
 					const which = `${where} ${theme} ${width}${dark ? ' dark' : ''}`;
 
 					await one.go(where, theme);

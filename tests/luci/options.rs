@@ -2,12 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spa_knockd::config::options::{ACCESS, Known, MAIN};
+use spa_knockd::config::options::{ACCESS, Known, MAIN, OTP, PAGE};
 
 use super::scripts;
 
-/// The page of `config spa-knockd 'main'`; all other options are those of a user.
-const SETTINGS: &str = "view/spa-knockd/settings.js";
+/// The scripts that make options, and the kinds of sections that these are of.
+const HOMES: [(&str, &[&str]); 6] = [
+    ("spa-knockd/common.js", &["access", "otp"]),
+    ("spa-knockd/keys.js", &["access"]),
+    ("spa-knockd/otpsection.js", &["otp"]),
+    ("spa-knockd/pagesection.js", &["page"]),
+    ("spa-knockd/stanza.js", &["access"]),
+    ("view/spa-knockd/settings.js", &["spa-knockd"]),
+];
 
 /// Widgets with several values; LuCI's own have them where they are told to.
 const LISTS: [&str; 5] = ["List", "Several", "NetworkSelect", "ZoneSelect", "DynamicList"];
@@ -54,15 +61,18 @@ fn known(table: &[Known]) -> BTreeMap<String, Shape> {
 
 #[test]
 fn the_pages_have_the_options_of_the_parser_and_no_other() {
-    let (mut main, mut access) = (BTreeMap::new(), BTreeMap::new());
+    let mut found: BTreeMap<&str, BTreeMap<String, Shape>> = BTreeMap::new();
     for (file, source) in scripts() {
-        let section = if file == SETTINGS { &mut main } else { &mut access };
-        for (name, shape) in made(&file, &source) {
-            assert_eq!(section.insert(name.clone(), shape), None, "{file}: {name} is there twice");
+        let options = made(&file, &source);
+        let kinds = HOMES.iter().find(|(home, _)| *home == file).map_or(&[][..], |(_, kinds)| kinds);
+        assert_eq!(options.is_empty(), kinds.is_empty(), "{file} makes options of which kind of section?");
+        for (kind, (name, shape)) in kinds.iter().flat_map(|kind| options.iter().map(move |option| (*kind, option))) {
+            let twin = found.entry(kind).or_default().insert(name.clone(), *shape);
+            assert_eq!(twin, None, "{file}: {name} is there twice");
         }
     }
-    assert_eq!(main, known(MAIN));
-    assert_eq!(access, known(ACCESS));
+    let tables = [("access", ACCESS), ("otp", OTP), ("page", PAGE), ("spa-knockd", MAIN)];
+    assert_eq!(found, tables.into_iter().map(|(kind, table)| (kind, known(table))).collect());
 }
 
 #[test]

@@ -13,13 +13,19 @@ const CONTROL: &str = "luci-app-spa-knockd-control";
 const SECRETS: &str = "luci-app-spa-knockd";
 
 /// Which right each method needs, and the pages' name for it.
-const METHODS: [(&str, &str, &str, &str); 8] = [
+const METHODS: [(&str, &str, &str, &str); 14] = [
     ("check", SECRETS, "read", "check"),
     ("events", STATUS, "read", "events"),
     ("explain", SECRETS, "read", "explain"),
     ("explain_capture", SECRETS, "read", "explainCapture"),
     ("grants", STATUS, "read", "grants"),
     ("keygen", SECRETS, "write", "keygen"),
+    ("otp_add", SECRETS, "write", "otpAdd"),
+    ("otp_card", SECRETS, "write", "otpCard"),
+    ("otp_forgive", CONTROL, "write", "otpForgive"),
+    ("otp_list", STATUS, "read", "otpList"),
+    ("otp_remove", SECRETS, "write", "otpRemove"),
+    ("otp_reset", SECRETS, "write", "otpReset"),
     ("revoke", CONTROL, "write", "revoke"),
     ("status", STATUS, "read", "status"),
 ];

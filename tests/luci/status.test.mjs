@@ -19,6 +19,7 @@ async function page(router, modal) {
 	const asked = [];
 	const knock = {
 		mayCall: async () => true, mayUci: async () => true, check: async () => ({ ok: true }), events: async () => ({ ok: true, events: [] }),
+		otpList: async () => ({ ok: true, users: [], without: [], throttled: null, page: null }),
 		revoke: async what => {
 			asked.push(what);
 

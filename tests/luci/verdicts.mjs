@@ -24,9 +24,15 @@ const checkedBy = check => (section_id, value) => check(value);
 const fields = { CONFIG: 'spa-knockd', checkedBy, eachCheckedBy: checkedBy, say() {} };
 const stubs = { fields, form: {}, knock: {}, L: { bind: fn => fn } };
 const users = recorder();
+const otp = recorder();
+const page = recorder();
 const main = recorder();
 
+const widgets = { NetworkSelect: function() {} };
+
 load('spa-knockd/stanza', stubs).addOptions(users);
+load('spa-knockd/otpsection', stubs).addOptions(otp, {});
+load('spa-knockd/pagesection', { ...stubs, dom: {}, widgets }).addOptions(page);
 
 const never = { then: () => never };
 const form = { Map: function() { return { section: () => main, render: () => never }; } };
@@ -37,20 +43,28 @@ const settings = load('view/spa-knockd/settings', {
 	findings: {},
 	uci: { get: () => ({}) },
 	view: { extend: members => members },
-	widgets: { NetworkSelect: function() {} }
+	widgets
 });
 
 settings.render([ null, {} ]);
 
+/* The options of a section, and what is asked about all of them together. */
+const SECTIONS = {
+	access: { options: users.children, judge: values => agree.stanza(values) },
+	otp: { options: otp.children, judge: values => agree.otp(values) },
+	page: { options: page.children, judge: (values, { guarding, stanza }) => agree.page(values, guarding, [ stanza ]) },
+	main: { options: main.children, judge: (values, { stanza, shown }) => agree.main(values, [ stanza ], shown) }
+};
+
 /* Whether no value is refused, and no option because of another one. */
-function isTaken({ section, values }, stanza) {
-	const options = (section == 'access') ? users.children : main.children;
+function isTaken({ section, values }, asked) {
+	const { options, judge } = SECTIONS[section];
 	const refused = options.some(({ option, validate }) => agree.list(values[option]).some(value => validate && validate('sid', value) !== true));
-	const faults = (section == 'access') ? agree.stanza(values) : agree.main(values, [ stanza ]);
+	const faults = judge(values, asked);
 
 	return !refused && Object.keys(faults).length == 0;
 }
 
-const { stanza, cases } = JSON.parse(readFileSync(0, 'utf8'));
+const asked = JSON.parse(readFileSync(0, 'utf8'));
 
-console.log(JSON.stringify(cases.map(one => isTaken(one, stanza))));
+console.log(JSON.stringify(asked.cases.map(one => isTaken(one, asked))));

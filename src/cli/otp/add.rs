@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 use serde::Serialize;
-use spa_knockd::otp::chain::{self, Seed, parse_sequence, password};
+use spa_knockd::otp::chain::{self, Seed, parse_sequence};
 use spa_knockd::otp::challenge::Challenge;
-use spa_knockd::otp::codes::{self, PERIOD, Token};
+use spa_knockd::otp::codes::{self, PERIOD};
 use spa_knockd::otp::record::{self, Chain, Record};
 use spa_knockd::otp::response::{self, Response};
 use spa_knockd::otp::uri::otpauth;
@@ -15,16 +15,10 @@ use zeroize::Zeroizing;
 use super::super::{Failure, complain, say, say_json};
 #[cfg(feature = "qr")]
 use super::qr;
-use super::{refused, secret, store, user};
+use super::{DIGITS, ISSUER, make, refused, secret, store, user};
 
 /// The number of a new chain's first password, by OPIE's habit.
 const SEQUENCE: u16 = 499;
-
-/// The digits of a code that every app knows.
-const DIGITS: u8 = 6;
-
-/// Who issues the codes, in an app's list.
-const ISSUER: &str = "spa-knockd";
 
 /// make a user's one-time passwords: a chain of the passphrase on standard input, or a secret for an app
 #[derive(FromArgs)]
@@ -125,12 +119,12 @@ impl Add {
         }
         if self.totp || self.hotp {
             let algorithm = self.algorithm.as_deref().map_or(Ok(codes::Algorithm::Sha1), str::parse)?;
-            let mut token = token(algorithm, self.digits.unwrap_or(DIGITS))?;
+            let mut token = make::token(algorithm, self.digits.unwrap_or(DIGITS))?;
             if self.secret {
                 let text = secret::text("secret")?;
                 token.secret = record::secret(&text).ok_or("the secret must be base32 of 16 to 128 bytes")?;
             }
-            return Ok(app(token, self.totp.then_some(self.period.unwrap_or(PERIOD))));
+            return Ok(make::app(token, self.totp.then_some(self.period.unwrap_or(PERIOD))));
         }
         let algorithm = self.algorithm.as_deref().map_or(Ok(chain::Algorithm::Md5), str::parse)?;
         let seed = self.seed.as_deref().map(str::parse::<Seed>).transpose().map_err(|fault| fault.to_string())?;
@@ -139,19 +133,6 @@ impl Add {
             Some(seed) if self.first => first(algorithm, sequence, seed),
             seed => computed(algorithm, sequence, seed, None),
         }
-    }
-}
-
-/// A token with a new secret.
-fn token(algorithm: codes::Algorithm, digits: u8) -> Result<Token, Failure> {
-    Token::random(algorithm, digits).map_err(|error| format!("no random bytes: {error}"))
-}
-
-/// A record that never was used.
-fn app(token: Token, period: Option<u32>) -> Record {
-    match period {
-        Some(period) => Record::Totp { token, period, floor: 0 },
-        None => Record::Hotp { token, counter: 0 },
     }
 }
 
@@ -176,17 +157,8 @@ fn computed(
     used: Option<&Seed>,
 ) -> Result<Record, Failure> {
     let passphrase = secret::passphrase(seed.as_ref(), true)?;
-    let seed = match seed {
-        Some(seed) => seed,
-        None => loop {
-            let seed = Seed::random().map_err(|error| format!("no random bytes: {error}"))?;
-            if Some(&seed) != used {
-                break seed;
-            }
-        },
-    };
-    let last = password(algorithm, &passphrase, &seed, sequence);
-    Ok(Record::Chain(Chain { algorithm, sequence, seed, last }))
+    let seed = seed.map_or_else(|| make::seed(used), Ok)?;
+    Ok(Record::Chain(make::chain(algorithm, &passphrase, sequence, seed)))
 }
 
 pub(super) fn add(arguments: &Add) -> Result<(), Failure> {
@@ -215,8 +187,8 @@ pub(super) fn reset(arguments: &Reset) -> Result<(), Failure> {
     let old = listed.ok_or_else(none)?.record.map_err(|trouble| trouble.to_string())?;
     let record = match old {
         Record::Chain(Chain { algorithm, seed, .. }) => computed(algorithm, SEQUENCE, None, Some(&seed))?,
-        Record::Hotp { token: old, .. } => app(token(old.algorithm, old.digits)?, None),
-        Record::Totp { token: old, period, .. } => app(token(old.algorithm, old.digits)?, Some(period)),
+        Record::Hotp { token: old, .. } => make::app(make::token(old.algorithm, old.digits)?, None),
+        Record::Totp { token: old, period, .. } => make::app(make::token(old.algorithm, old.digits)?, Some(period)),
     };
     let locked = store.lock().map_err(refused)?;
     locked.read(name).map_err(refused)?.ok_or_else(none)?;

@@ -8,12 +8,12 @@ use spa_knockd::control::client::utc;
 use spa_knockd::daemon::clock::wall;
 use spa_knockd::otp::card::Card;
 use spa_knockd::otp::chain::{Algorithm, Seed, parse_sequence, passwords};
-use spa_knockd::otp::record::{Chain, Record};
+use spa_knockd::otp::record::Record;
 use spa_knockd::otp::words;
 use zeroize::Zeroizing;
 
 use super::super::{Failure, say, say_json};
-use super::{refused, secret, store, user};
+use super::{make, refused, secret, store, user};
 
 /// print a card with a user's next passwords; the passphrase is read from standard input
 #[derive(FromArgs)]
@@ -75,23 +75,17 @@ pub(super) fn print(arguments: &Print) -> Result<(), Failure> {
     let listed = store(arguments.state_dir.as_ref()).list().map_err(refused)?;
     let listed = listed.into_iter().find(|listed| listed.user == name);
     let record = listed.ok_or_else(|| format!("{name} has no one-time passwords; add makes them"))?.record;
-    let Record::Chain(Chain { algorithm, sequence, seed, last }) = record.map_err(|trouble| trouble.to_string())?
-    else {
+    let Record::Chain(chain) = record.map_err(|trouble| trouble.to_string())? else {
         return Err(format!("the codes of {name} come from an app; there is no list of them"));
     };
-    if sequence <= 1 {
+    if chain.sequence <= 1 {
         return Err(format!("no password of {name} is left: spa-knockd otp reset {name}"));
     }
     let passphrase = secret::passphrase(None, false)?;
-    let count = arguments.count.min(sequence.saturating_sub(1));
-    let list = passwords(algorithm, &passphrase, &seed, sequence, count.saturating_add(1));
-    let list = match list.split_first() {
-        Some(((_, found), list)) if *found == last => list,
-        _ => return Err(format!("the passphrase is not the one that {name}'s chain was made with")),
-    };
+    let list = make::card(name, &chain, &passphrase, arguments.count)?;
     let date = utc(wall().unix);
     let date = date.get(..10).unwrap_or_default();
-    let card = Card { user: name, algorithm, seed: &seed, date, passwords: list };
+    let card = Card { user: name, algorithm: chain.algorithm, seed: &chain.seed, date, passwords: &list };
     say(&if arguments.html { card.html() } else { card.text() })
 }
 

@@ -7,10 +7,7 @@ use serde::Serialize;
 use spa_knockd::otp::record::Record;
 
 use super::super::{Failure, complain, say, say_json};
-use super::{refused, store, user};
-
-/// Below so many passwords it is time for a new chain (OPIE's own limit is 9).
-const FEW: u16 = 10;
+use super::{FEW, refused, store, user};
 
 /// list the users of one-time passwords, without any secret
 #[derive(FromArgs)]

@@ -4,6 +4,7 @@ mod add;
 mod card;
 mod import;
 mod list;
+pub(super) mod make;
 #[cfg(feature = "qr")]
 mod qr;
 mod secret;
@@ -15,6 +16,15 @@ use spa_knockd::otp::desk::Refused;
 use spa_knockd::otp::store::{Refusal, Store, is_user};
 
 use super::{Failure, STATE_DIR};
+
+/// The digits of a code that every app knows.
+pub(super) const DIGITS: u8 = 6;
+
+/// Who issues the codes, in an app's list.
+pub(super) const ISSUER: &str = "spa-knockd";
+
+/// Below so many passwords it is time for a new chain (OPIE's own limit is 9).
+pub(super) const FEW: u16 = 10;
 
 /// keep the users of one-time passwords, print cards, compute passwords
 #[derive(FromArgs)]
@@ -54,11 +64,11 @@ fn store(state: Option<&PathBuf>) -> Store {
 }
 
 /// Why the store did not do what it was asked.
-fn refused(refusal: Refusal) -> Failure {
+pub(super) fn refused(refusal: Refusal) -> Failure {
     Refused::Store(refusal).text()
 }
 
 /// Demands a name that a user may have.
-fn user(name: &str) -> Result<&str, Failure> {
+pub(super) fn user(name: &str) -> Result<&str, Failure> {
     if is_user(name) { Ok(name) } else { Err(format!("the name {name:?} must be 1 to 64 letters, digits and _")) }
 }

@@ -4,10 +4,11 @@ use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use spa_knockd::otp::chain::{PASSPHRASE_EVERYWHERE, PASSPHRASE_MIN, Seed};
+use spa_knockd::otp::chain::{PASSPHRASE_EVERYWHERE, Seed};
 use zeroize::Zeroizing;
 
 use super::super::{Failure, complain};
+use super::make;
 
 /// Longest line that is read, in bytes.
 const LINE_MAX: usize = 1_024;
@@ -78,12 +79,7 @@ pub(super) fn text(what: &str) -> Result<Zeroizing<String>, Failure> {
 /// A passphrase that RFC 2289 permits; a person who chooses it types it twice.
 pub(super) fn passphrase(seed: Option<&Seed>, is_new: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let passphrase = line("passphrase")?;
-    if passphrase.len() < PASSPHRASE_MIN {
-        return Err(format!("the passphrase must have at least {PASSPHRASE_MIN} characters"));
-    }
-    if seed.is_some_and(|seed| passphrase.eq_ignore_ascii_case(seed.text().as_bytes())) {
-        return Err("the passphrase is the seed, which everybody may read".to_owned());
-    }
+    make::passphrase(&passphrase, seed)?;
     if passphrase.len() > PASSPHRASE_EVERYWHERE {
         let problem = format!("longer than {PASSPHRASE_EVERYWHERE} bytes, which not every calculator takes");
         complain(&format!("warning: the passphrase is {problem}"));

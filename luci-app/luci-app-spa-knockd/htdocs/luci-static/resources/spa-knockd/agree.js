@@ -101,13 +101,18 @@ function keys(values, enabled, add) {
 	add('next_key_base64', next != null && next === key && nextHmac === hmac, _('The next keys are the present ones: make new ones.'));
 }
 
+/* The word any stands alone. */
+function anyAlone(values, names, add) {
+	for (const name of names)
+		add(name, list(values[name]).includes('any') && list(values[name]).length > 1, _('Remove any, or the other values.'));
+}
+
 function ports(values, enabled, add) {
 	const open = portList(values.open);
 	const restrict = portList(values.restrict);
 	const nothingElse = !list(values.forward).length && !list(values.command).length;
 
-	for (const name of [ 'source', 'destination', 'open' ])
-		add(name, list(values[name]).includes('any') && list(values[name]).length > 1, _('Remove any, or the other values.'));
+	anyAlone(values, [ 'source', 'destination', 'open' ], add);
 
 	add('open', enabled && nothingElse && !open.length, _('This user could open nothing: name a port, a forward or a command.'));
 	add('restrict', restrict.includes('any'), _('This would leave nothing to open.'));
@@ -175,6 +180,19 @@ function stanza(values) {
 	return faults;
 }
 
+/* What is wrong with a user of one-time passwords. */
+function otp(values) {
+	const { faults, add } = Faults();
+
+	flags(values, [ 'enabled', 'forward_all', 'disable_dnat', 'allow_override', 'allow_md4' ], add);
+	anyAlone(values, [ 'source' ], add);
+	add('open', isOn(values.enabled, true) && !list(values.open).length && !list(values.forward).length,
+		_('These passwords would open nothing: name a port or a forward.'));
+	forwards(values, add);
+
+	return faults;
+}
+
 /* Which ports the users may open; null where that is left to them. */
 function opened(stanzas) {
 	const outside = stanzas.flatMap(values => list(values.forward).map(forward => forward.split('=')[0]));
@@ -183,13 +201,41 @@ function opened(stanzas) {
 	return all.includes('any') ? null : all;
 }
 
-/* What is wrong with the main section, beside these users. */
-function main(values, stanzas) {
+/* Which ports the daemon guards by itself; null where that cannot be known. */
+function guardedPorts(values, stanzas) {
+	const protect = portList(values?.protect);
+
+	return protect.length ? protect : opened(stanzas.filter(one => isOn(one.enabled, true)));
+}
+
+/* The ports of the page of one-time passwords, where there is one. */
+function pagePorts(values) {
+	return isOn(values?.enabled, false) ? [ text(values.port) || '8443', text(values.plain_port) || '0' ].map(Number).filter(port => port > 0) : [];
+}
+
+/* What is wrong with the page of one-time passwords, beside the main section and these users. */
+function page(values, mainValues, stanzas) {
+	const { faults, add } = Faults();
+	const guarded = (mainValues?.firewall == 'standalone') ? guardedPorts(mainValues, stanzas) ?? [] : [];
+	const isTaken = port => port == text(mainValues?.tcp_listen) || guarded.includes(`tcp/${port}`);
+
+	flags(values, [ 'enabled' ], add);
+	add('plain_port', Number(text(values.plain_port)) == Number(text(values.port) || '8443'), _('This is the port with TLS.'));
+
+	for (const name of [ 'port', 'plain_port' ])
+		add(name, pagePorts({ enabled: values.enabled, port: '0', plain_port: '0', [name]: values[name] || ((name == 'port') ? '8443' : '0') }).some(isTaken),
+			_('A listener for knocks is at this port, or the daemon guards it.'));
+
+	return faults;
+}
+
+/* What is wrong with the main section, beside these users and the page of one-time passwords. */
+function main(values, stanzas, pageValues) {
 	const { faults, add } = Faults();
 	const transports = list(values.transport);
 	const standalone = text(values.firewall) == 'standalone';
-	const protect = portList(values.protect);
-	const guarded = protect.length ? protect : opened(stanzas.filter(one => isOn(one.enabled, true)));
+	const guarded = guardedPorts(values, stanzas);
+	const pages = pagePorts(pageValues);
 
 	flags(values, [ 'enabled', 'any_user_agent', 'trust_forwarded_for' ], add);
 	add('port', list(values.port).length > validate.LIMITS.portRanges, _('There are more than %d ports and ranges.').format(validate.LIMITS.portRanges));
@@ -203,8 +249,11 @@ function main(values, stanzas) {
 	add('protect', standalone && guarded == null, _('Name the ports to guard, because a user may open any port.'));
 	add('tcp_listen', standalone && (guarded ?? []).includes(`tcp/${Number(text(values.tcp_listen))}`),
 		_('This port is guarded, so nobody could knock there.'));
+	add('tcp_listen', pages.includes(Number(text(values.tcp_listen))), _('The page of one-time passwords is at this port.'));
+	add('protect', standalone && pages.some(port => (guarded ?? []).includes(`tcp/${port}`)),
+		_('The page of one-time passwords is at a port that would be guarded.'));
 
 	return faults;
 }
 
-return baseclass.extend({ list, text, isOn, sameWord, stanza, main });
+return baseclass.extend({ list, text, isOn, sameWord, stanza, otp, page, main });

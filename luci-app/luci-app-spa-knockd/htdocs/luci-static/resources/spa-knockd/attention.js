@@ -9,6 +9,7 @@
 
 const SETTINGS = { page: 'services/spa-knockd/settings', text: _('Settings') };
 const USERS = { page: 'services/spa-knockd/users', text: _('Users') };
+const PASSWORDS = { page: 'services/spa-knockd/passwords', text: _('One-time Passwords') };
 const STARTUP = { page: 'system/startup', text: _('Startup') };
 const LOG = { page: 'status/logs', text: _('System log') };
 const FORWARDS = { page: 'network/firewall/forwards', text: _('Port forwards') };
@@ -18,12 +19,50 @@ const SWITCHED_OFF = /: the daemon is switched off; /;
 /* How `check` ends what the running daemon's own look says in the reply to `status`. */
 const GUARDS_NOTHING = /the knock guards nothing$/;
 
+/* What `check` says of a page without users, which is said here in other words. */
+const NO_PAGE = /no section of one-time passwords is switched on, so there is no page/;
+
 function grave(text, links) {
 	return { grave: true, text, links: links ?? [] };
 }
 
 function mild(text, links) {
 	return { grave: false, text, links: links ?? [] };
+}
+
+/* What the page of one-time passwords lacks, by a reply to knock.otpList(). */
+function ofPage(otp) {
+	if (!otp?.ok || !otp.page)
+		return [];
+
+	const { port, plain_port, certificate, server } = otp.page;
+	const list = [];
+
+	if (!server)
+		list.push(mild(_('There is no page of one-time passwords, because the web server uhttpd is not installed: install the package uhttpd.')));
+	else if (!certificate)
+		list.push(mild(_('The page of one-time passwords has no certificate or no key for it, so it may not answer at port %d.').format(port), [ PASSWORDS ]));
+
+	if (plain_port)
+		list.push(mild(_('The page of one-time passwords can be seen without TLS at port %d: whoever listens on the way gets the password first.').format(plain_port), [ PASSWORDS ]));
+
+	if (!(otp.users ?? []).some(user => user.enabled))
+		list.push(mild(_('The page of one-time passwords is switched on, but no user has any.'), [ PASSWORDS ]));
+
+	return list;
+}
+
+/* Whose passwords come to their end, or cannot be used. */
+function ofPasswords(otp) {
+	const users = otp?.ok ? (otp.users ?? []).filter(user => user.enabled) : [];
+	const say = text => mild(text, [ PASSWORDS ]);
+
+	return [
+		...users.filter(user => user.error).map(user => say(user.error)),
+		...users.filter(user => user.left === 0).map(user => say(_('%s has no one-time password left and cannot get in: make new ones.').format(user.user))),
+		...users.filter(user => user.few && user.left > 0).map(user => say(_('%s has only %d one-time passwords left: make new ones.').format(user.user, user.left))),
+		...(otp?.ok ? otp.without ?? [] : []).map(name => say(_('%s has no one-time passwords yet: make some.').format(name)))
+	];
 }
 
 /* Why nobody answers, as far as the configuration tells. */
@@ -52,11 +91,13 @@ function exposure(exposed, open) {
 }
 
 return baseclass.extend({
+	ofPage,
+
 	/*
-	 * `status` and `check` are replies (`check` null where it may not be asked), `redirects` is what forwards.open()
-	 * gives.
+	 * `status`, `check` and `otp` are replies (`check` null where it may not be asked), `redirects` is what
+	 * forwards.open() gives.
 	 */
-	compose({ status, check, redirects }) {
+	compose({ status, check, otp, redirects }) {
 		const open = redirects ?? [];
 		/* Off is no mistake; what it means is said once, in other words. */
 		const faults = (check?.faults ?? []).filter(fault => !SWITCHED_OFF.test(fault));
@@ -81,12 +122,14 @@ return baseclass.extend({
 			(status.not_examined ?? []).forEach(text => list.push(mild(text)));
 		}
 
+		list.push(...ofPage(otp), ...ofPasswords(otp));
+
 		if (check?.ok) {
 			const said = list.map(entry => entry.text);
 
 			(check.warnings ?? []).concat(status?.ok ? [] : check.notes ?? [])
-				.filter(text => said.indexOf(text) == -1 && !(status?.ok && GUARDS_NOTHING.test(text)))
-				.forEach(text => list.push(mild(text, /(^|: )access '/.test(text) ? [ USERS ] : [])));
+				.filter(text => said.indexOf(text) == -1 && !(status?.ok && GUARDS_NOTHING.test(text)) && !(otp?.page && NO_PAGE.test(text)))
+				.forEach(text => list.push(mild(text, /(^|: )access '/.test(text) ? [ USERS ] : /(^|: )(otp|page) '/.test(text) ? [ PASSWORDS ] : [])));
 		}
 
 		/* Equal sentences once, and the order within each half kept. */

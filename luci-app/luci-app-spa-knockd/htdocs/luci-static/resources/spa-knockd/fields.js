@@ -24,13 +24,24 @@ function valuesOf(section, section_id) {
 	return values;
 }
 
+/* Everybody who may open something. */
+function stanzas() {
+	return [ ...uci.sections(CONFIG, 'access'), ...uci.sections(CONFIG, 'otp') ];
+}
+
 /* What the options say about each other. The rows of the grid have not all of them: `check` judges those. */
 function judge(section, map, section_id) {
 	if (section.sectiontype == 'access')
 		return map.parent ? agree.stanza(valuesOf(section, section_id)) : {};
 
+	if (section.sectiontype == 'otp')
+		return map.parent ? agree.otp(valuesOf(section, section_id)) : {};
+
+	if (section.sectiontype == 'page')
+		return agree.page(valuesOf(section, section_id), uci.get(CONFIG, 'main'), stanzas());
+
 	if (section.sectiontype == CONFIG)
-		return agree.main(valuesOf(section, section_id), uci.sections(CONFIG, 'access'));
+		return agree.main(valuesOf(section, section_id), stanzas(), uci.get(CONFIG, 'page'));
 
 	return {};
 }
@@ -59,7 +70,7 @@ function say(option, section_id, kind, message) {
 
 /* Tells a screen reader what a field is; LuCI's labels are not tied to every widget, and the grid has none. */
 function name(node, option, section_id) {
-	const isInGrid = option.section.sectiontype == 'access' && !option.map.parent;
+	const isInGrid = [ 'access', 'otp' ].includes(option.section.sectiontype) && !option.map.parent;
 	const title = isInGrid ? '%s: %s'.format(section_id, option.title) : option.title;
 
 	node.querySelectorAll('input:not([type=hidden]), select, textarea').forEach(input => input.setAttribute('aria-label', title));

@@ -4,9 +4,9 @@
 'require ui';
 'require spa-knockd.agree as agree';
 'require spa-knockd.clipboard as clipboard';
-'require spa-knockd.findings as findings';
+'require spa-knockd.code as code';
+'require spa-knockd.pending as pending';
 'require spa-knockd.provision as provision';
-'require spa-knockd.rpc as knock';
 
 /*
  * The dialog that connects a client: QR code, .fwknoprc stanza and command line; keys are hidden until asked for.
@@ -49,19 +49,6 @@ function problem(words) {
 	return E('div', { 'class': 'alert-message warning' }, [ words ]);
 }
 
-/* Shows the code in this place, as soon as the library that draws it is there. */
-function drawCode(place, text, isWanted) {
-	return L.require('uqr').then(uqr => {
-		const svg = E(uqr.renderSVG(text, { pixelSize: 4, border: 4 }));
-
-		svg.setAttribute('role', 'img');
-		svg.setAttribute('aria-label', _('QR code with the keys'));
-
-		if (isWanted())
-			place.replaceChildren(svg);
-	}).catch(() => place.replaceChildren(problem(_('The QR code cannot be drawn: install the package luci-lib-uqr.'))));
-}
-
 /* What the dialog is about, and what of it is shown. */
 function Client(name) {
 	const section = Object.assign({}, uci.get(CONFIG, name), { '.name': name });
@@ -84,17 +71,17 @@ function Client(name) {
 }
 
 function phone(client) {
-	const code = provision.qrText(client.stanza(), client.server());
+	const text = provision.qrText(client.stanza(), client.server());
 	const place = E('p');
 
-	if (code.problem != null)
-		place.replaceChildren(problem(code.problem));
+	if (text.problem != null)
+		place.replaceChildren(problem(text.problem));
 	else if (client.isShown)
-		drawCode(place, code.text, () => client.isShown);
+		code.draw(place, text.text, _('QR code with the keys'), () => client.isShown);
 	else
 		place.replaceChildren(E('em', {}, [ _('The QR code is hidden, because it holds the keys.') ]));
 
-	return [ E('h5', {}, [ _('Phone: the app Fwknop2') ]), place, notes(code.notes) ];
+	return [ E('h5', {}, [ _('Phone: the app Fwknop2') ]), place, notes(text.notes) ];
 }
 
 function computer(client) {
@@ -114,33 +101,6 @@ function computer(client) {
 		nodes.push(E('pre', { 'tabindex': 0 }, [ line.text ]), clipboard.button(_('Copy the command'), () => line.text));
 
 	return [ ...nodes, notes(line.notes) ];
-}
-
-/* Puts what was saved into force, and says what the daemon thinks of it. */
-function apply(place, checked) {
-	return uci.apply().then(() => knock.check(), reason => {
-		const words = String(reason?.message ?? reason);
-
-		/* ubus says 5 where there is nothing to apply any more. */
-		return /(^|code )5\b/.test(words) ? knock.check() : { ok: false, error: words };
-	}).then(reply => {
-		ui.changes?.init?.();
-		checked?.(reply);
-		place.replaceChildren(reply.ok
-			? E('div', { 'class': 'alert-message success', 'role': 'status' }, [ _('In force: the client may knock as soon as it has its keys.') ])
-			: findings.render(reply));
-	});
-}
-
-function pending(place, checked) {
-	return E('div', { 'class': 'alert-message notice', 'role': 'status' }, [
-		E('p', {}, [ _('Changes are saved, but not in force: until they are applied, the client is refused. "Apply now" applies all that is saved, on other pages, too.') ]),
-		E('button', {
-			'type': 'button',
-			'class': 'btn cbi-button cbi-button-apply important',
-			'click': ui.createHandlerFn(this, () => apply(place, checked))
-		}, [ _('Apply now') ])
-	]);
 }
 
 function keyChoice(client, update) {
@@ -196,9 +156,10 @@ return baseclass.extend({
 			])
 		], 'cbi-modal');
 
-		return uci.changes().then(changes => {
-			if (changes?.[CONFIG]?.length)
-				strip.replaceChildren(pending(strip, checked));
-		}).catch(error => console.warn(error));
+		return pending.show(strip, {
+			what: _('Changes are saved, but not in force: until they are applied, the client is refused.'),
+			done: _('In force: the client may knock as soon as it has its keys.'),
+			checked
+		});
 	}
 });

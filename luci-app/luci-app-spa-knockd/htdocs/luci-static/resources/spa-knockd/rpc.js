@@ -25,7 +25,13 @@ const calls = {
 	explain: declare('explain', [ 'payload', 'source', 'destination', 'transport', 'port' ]),
 	explain_capture: declare('explain_capture', [ 'data' ]),
 	revoke: declare('revoke', [ 'access', 'source', 'all', 'kill' ]),
-	keygen: declare('keygen', [ 'hmac_digest' ])
+	keygen: declare('keygen', [ 'hmac_digest' ]),
+	otp_list: declare('otp_list'),
+	otp_forgive: declare('otp_forgive', [ 'user' ]),
+	otp_add: declare('otp_add', [ 'user', 'kind', 'passphrase', 'count', 'digits' ]),
+	otp_reset: declare('otp_reset', [ 'user', 'kind', 'passphrase', 'count', 'digits' ]),
+	otp_remove: declare('otp_remove', [ 'user' ]),
+	otp_card: declare('otp_card', [ 'user', 'passphrase', 'count' ])
 };
 
 const callAccess = rpc.declare({
@@ -148,6 +154,39 @@ return baseclass.extend({
 	/* Fresh keys in base64; the HMAC key is as long as the digest wants it. */
 	keygen(hmacDigest) {
 		return ask(calls.keygen, hmacDigest);
+	},
+
+	/* Who has one-time passwords, who must wait, and what the page lacks; no secret is among it. */
+	otpList() {
+		return ask(calls.otp_list);
+	},
+
+	/* What was tried at this user's counts no longer. */
+	otpForgive(user) {
+		return ask(calls.otp_forgive, user);
+	},
+
+	/*
+	 * Makes one-time passwords for a user who has none, and tells them this once. `kind` is chain, totp or hotp; a chain
+	 * has `count` passwords and a `passphrase`, or one that nobody knows; a code has so many `digits`.
+	 */
+	otpAdd(user, { kind, passphrase, count, digits }) {
+		return ask(calls.otp_add, user, kind, passphrase, count, digits);
+	},
+
+	/* The same in the place of those that the user has, which end with it. */
+	otpReset(user, { kind, passphrase, count, digits }) {
+		return ask(calls.otp_reset, user, kind, passphrase, count, digits);
+	},
+
+	/* Ends the passwords of a user; `removed` tells whether there were any. */
+	otpRemove(user) {
+		return ask(calls.otp_remove, user);
+	},
+
+	/* The next passwords of a chain, for whoever knows its passphrase. */
+	otpCard(user, passphrase, count) {
+		return ask(calls.otp_card, user, passphrase, count);
 	},
 
 	/* Whether this login may call a method of the plugin. */

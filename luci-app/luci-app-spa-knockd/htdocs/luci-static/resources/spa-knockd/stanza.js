@@ -1,6 +1,7 @@
 'use strict';
 'require baseclass';
 'require spa-knockd.agree as agree';
+'require spa-knockd.common as common';
 'require spa-knockd.fields as fields';
 'require spa-knockd.keys as keys';
 'require spa-knockd.validate as validate';
@@ -60,10 +61,7 @@ function addLimits(s) {
 	o.placeholder = '300';
 	o.validate = fields.checkedBy(validate.number(1, LIMITS.timeout));
 
-	o = s.taboption('limits', fields.Value, 'expires', _('Ends'),
-		_('From when on this user is refused, in UTC: 2030-12-31, which means the beginning of that day, or 2030-12-31T18:00:00Z. Empty: never.'));
-	o.placeholder = _('never');
-	o.validate = fields.checkedBy(validate.expires);
+	common.addExpires(s);
 
 	o = s.taboption('limits', fields.Flag, 'require_source_address', _('Knock must name the address'),
 		_('The address to open for must be inside the encrypted packet, because the sender of a packet can be forged. Off: knocks with 0.0.0.0 open for the sender.'));
@@ -85,14 +83,7 @@ function addLimits(s) {
 	o = s.taboption('limits', fields.Flag, 'match_destination', _('Only towards the address knocked at'),
 		_('Opens the port at that one address of the router, not at all of them.'));
 
-	o = s.taboption('limits', fields.Value, 'prefix_v4', _('IPv4 prefix'),
-		_('How many leading bits of the address a knock opens for, 8 to 32. Below 32 a whole network comes in: for carriers that change addresses.'));
-	o.placeholder = '32';
-	o.validate = fields.checkedBy(validate.number(8, 32));
-
-	o = s.taboption('limits', fields.Value, 'prefix_v6', _('IPv6 prefix'), _('The same for IPv6, 16 to 128; 64 is one household.'));
-	o.placeholder = '128';
-	o.validate = fields.checkedBy(validate.number(16, 128));
+	common.addPrefixes(s);
 }
 
 function addForward(s) {
@@ -118,14 +109,7 @@ function addForward(s) {
 	o.depends('allow_nat', '1');
 	o.depends('allow_local_nat', '1');
 
-	o = s.taboption('forward', fields.Flag, 'forward_all', _('Open the whole host'), _('A forward opens every protocol and port of its host, not only the one.'));
-
-	o = s.taboption('forward', fields.Flag, 'disable_dnat', _('Do not translate'), _('The client knows a route to the host, and connects to its own address.'));
-
-	o = s.taboption('forward', fields.Value, 'snat', _('Translate the source'),
-		_('For a host whose gateway is another machine: masquerade, or the IPv4 address of the router that the host knows. Empty: the host sees the address of the client.'));
-	o.placeholder = _('none');
-	o.validate = fields.checkedBy(validate.snat);
+	common.addForwarding(s);
 }
 
 function addAdvanced(s) {

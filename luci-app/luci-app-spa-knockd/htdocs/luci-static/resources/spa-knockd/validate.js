@@ -145,6 +145,21 @@ const forward = printable(value => {
 	return true;
 });
 
+/* As a page shows it: a port that it names. */
+const portForward = printable(value => (parseForward(value)?.outside == 'any')
+	? _('Name the outside port, as in tcp/2222=192.168.1.10:22: a page cannot show any.')
+	: forward(value));
+
+/* Addresses that a visitor may name in the place of his own. */
+const overrideRange = printable(value => {
+	const parsed = address.parseNetwork(value);
+
+	if (value == 'any' || network(value) !== true)
+		return _('Write addresses or networks, such as 198.51.100.0/24 or 2001:db8::/32.');
+
+	return (parsed.length < 4 || !address.isForbidden(parsed.first)) || _('Nobody can be there.');
+});
+
 const snat = printable(value => {
 	const bytes = address.parse4(value);
 
@@ -273,6 +288,8 @@ return baseclass.extend({
 	MODES,
 	LIMITS,
 	flagOf,
+	printable,
+	isPortNumber,
 	isPlaceholder,
 	base64Length,
 	byteLength,
@@ -285,6 +302,8 @@ return baseclass.extend({
 	network,
 	natTarget,
 	forward,
+	portForward,
+	overrideRange,
 	snat,
 	command,
 	commandUser,

@@ -1,5 +1,6 @@
 'use strict';
 'require baseclass';
+'require spa-knockd.otpreasons as otpreasons';
 'require spa-knockd.reasons as reasons';
 
 /*
@@ -77,6 +78,9 @@ return baseclass.extend({
 
 	/* A refusal's code in words. */
 	reason(code) {
+		if (Object.hasOwn(otpreasons.table, code))
+			return otpreasons.table[code];
+
 		return reasons.table[code]?.text ?? _('Refused for a reason that this page does not know: %s').format(code);
 	},
 

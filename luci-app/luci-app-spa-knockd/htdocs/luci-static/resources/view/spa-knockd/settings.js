@@ -1,12 +1,12 @@
 'use strict';
 'require view';
-'require dom';
 'require form';
 'require uci';
 'require tools.widgets as widgets';
 'require spa-knockd.agree as agree';
 'require spa-knockd.fields as fields';
 'require spa-knockd.findings as findings';
+'require spa-knockd.networks as networks';
 'require spa-knockd.rpc as knock';
 'require spa-knockd.validate as validate';
 
@@ -16,22 +16,6 @@
 
 const LIMITS = validate.LIMITS;
 
-/*
- * The networks, with those that netifd does not know now: they are not lost when the page is saved. No subclass: the
- * widget loads late, and LuCI's `super` cannot follow one there.
- */
-function keepUnknown(option) {
-	option.renderWidget = function(section_id, option_index, cfgvalue) {
-		const node = widgets.NetworkSelect.prototype.renderWidget.call(this, section_id, option_index, cfgvalue);
-		const names = agree.list(cfgvalue);
-
-		if (names.some(name => !agree.list(dom.callClassMethod(node, 'getValue')).includes(name)))
-			dom.callClassMethod(node, 'setValue', names);
-
-		return node;
-	};
-}
-
 function addGeneral(s) {
 	let o;
 
@@ -40,7 +24,7 @@ function addGeneral(s) {
 	o = s.taboption('general', widgets.NetworkSelect, 'network', _('Networks'), _('Where knocks come from. Neither a network nor a device: the network wan.'));
 	o.multiple = true;
 	o.validate = fields.eachCheckedBy(validate.identifier);
-	keepUnknown(o);
+	networks.keepUnknown(o);
 
 	o = s.taboption('general', fields.List, 'device', _('Devices'), _('Devices to watch besides, where no network stands for them.'));
 	o.placeholder = 'eth0';

@@ -74,7 +74,7 @@ return view.extend({
 		this.mayRevoke = mayRevoke;
 
 		Object.assign(this, {
-			mayCheck, mayReadFirewall,
+			mayCheck, mayReadFirewall, otp: null,
 			mayOffer: mayReadFirewall && mayWrite,
 			turn: 0, mark: null, unknown: null, check: null, redirects: [], grants: [], total: 0, events: [],
 			grantsShown: GRANTS_FIRST, eventsShown: EVENTS_FIRST,
@@ -213,7 +213,7 @@ return view.extend({
 			this.facts.update(facts(status));
 			this.unknown = status.ok ? null : _('Not known, because spa-knockd does not answer.');
 			this.refusalTable.update(words.refusals(status.refused), this.unknown);
-			this.strip.update(attention.compose({ status, check: this.check, redirects: this.redirects }));
+			this.strip.update(attention.compose({ status, check: this.check, otp: this.otp, redirects: this.redirects }));
 
 			if (!status.ok) {
 				this.showGrants([], 0);
@@ -241,8 +241,10 @@ return view.extend({
 
 		return Promise.all([
 			this.mayCheck ? knock.check() : null,
+			knock.otpList(),
 			this.mayReadFirewall ? uci.load('firewall').catch(() => null) : null
-		]).then(([ check ]) => {
+		]).then(([ check, otp ]) => {
+			this.otp = otp;
 			this.check = check?.kind == 'denied' ? null : check;
 			this.redirects = this.mayOffer ? forwards.open(uci.sections('firewall', 'redirect')) : [];
 			this.forwardTable.update(this.redirects);

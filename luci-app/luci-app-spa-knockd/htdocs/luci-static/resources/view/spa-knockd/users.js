@@ -1,10 +1,10 @@
 'use strict';
 'require view';
-'require dom';
 'require form';
 'require uci';
 'require ui';
 'require spa-knockd.agree as agree';
+'require spa-knockd.dialogs as dialogs';
 'require spa-knockd.fields as fields';
 'require spa-knockd.findings as findings';
 'require spa-knockd.newuser as newuser';
@@ -50,23 +50,8 @@ const Users = form.GridSection.extend({
 		return cell;
 	},
 
-	/* LuCI keeps to itself why a dialog could not be saved. */
 	handleModalSave(...args) {
-		const node = this.getActiveModalMap();
-		const map = dom.findClassInstance(node);
-
-		if (!Object.hasOwn(map, 'save')) {
-			const said = E('div', { 'role': 'alert' });
-
-			node.after(said);
-			map.save = (...how) => form.Map.prototype.save.apply(map, how).then(
-				() => said.replaceChildren(),
-				error => {
-					said.replaceChildren(findings.notSaved(error));
-
-					return Promise.reject(error);
-				});
-		}
+		dialogs.sayWhyNotSaved(this.getActiveModalMap());
 
 		return this.super('handleModalSave', args);
 	}

@@ -4,14 +4,16 @@
 //! one. What is asked is checked here again, whoever let it through; a fault is an answer, `ok` false with `error`.
 //! No secret is in an argument of the command line.
 
-use std::io::Read as _;
+mod passwords;
+mod question;
+
 use std::net::IpAddr;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 use argh::FromArgs;
 use rustix::fs::{MemfdFlags, memfd_create};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use spa_knockd::capture::Transport;
 use spa_knockd::control::json;
 use spa_knockd::daemon::clock::wall;
@@ -25,19 +27,14 @@ use zeroize::Zeroizing;
 use super::ask::{ask, connect, object, request};
 use super::explain::transport;
 use super::explanation::{Arrival, Explainer, Explanation, explain, explain_savefile};
-use super::{CONFIG, Failure, USER, check, keygen, load_quietly, say, say_json};
-
-/// Bytes of a question: a capture of some hundred knocks in base64, as much as uhttpd lets through.
-const QUESTION_MAX: u64 = 64 * 1024;
+use super::{CONFIG, Failure, STATE_DIR, USER, check, keygen, load_quietly, say, say_json};
+use question::Question;
 
 /// Bytes of explanations in one answer: ubus has messages of at most 1 MiB, and its form of numbers is longer.
 const EXPLANATIONS_MAX: usize = 384 * 1024;
 
 /// Packets of a capture file that are explained.
 const FRAMES_MAX: usize = 256;
-
-/// What rpcd adds to each question.
-const SESSION: &str = "ubus_rpc_session";
 
 /// answer the LuCI page, in the manner of rpcd's plugins: `list`, or `call METHOD` with a JSON object on standard input
 #[derive(FromArgs)]
@@ -49,6 +46,9 @@ pub(super) struct Arguments {
     /// the daemon's control socket (default /var/run/spa-knockd/control.sock)
     #[argh(option)]
     socket: Option<PathBuf>,
+    /// where what must survive a reboot is kept (default /etc/spa-knockd/state)
+    #[argh(option, default = "STATE_DIR.into()")]
+    state_dir: PathBuf,
     /// list or call
     #[argh(positional)]
     verb: String,
@@ -56,9 +56,6 @@ pub(super) struct Arguments {
     #[argh(positional)]
     method: Option<String>,
 }
-
-/// A question's fields.
-struct Question(Map<String, Value>);
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match (arguments.verb.as_str(), &arguments.method) {
@@ -79,7 +76,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 const METHODS: &str = concat!(
     r#"{"status":{},"grants":{"skip":0},"events":{},"check":{},"#,
     r#""explain":{"payload":"","source":"","destination":"","transport":"","port":0},"explain_capture":{"data":""},"#,
-    r#""revoke":{"access":"","source":"","all":true,"kill":true},"keygen":{"hmac_digest":""}}"#,
+    r#""revoke":{"access":"","source":"","all":true,"kill":true},"keygen":{"hmac_digest":""},"#,
+    r#""otp_list":{},"otp_forgive":{"user":""},"otp_remove":{"user":""},"#,
+    r#""otp_add":{"user":"","kind":"","passphrase":"","count":0,"digits":0},"#,
+    r#""otp_reset":{"user":"","kind":"","passphrase":"","count":0,"digits":0},"#,
+    r#""otp_card":{"user":"","passphrase":"","count":0}}"#,
     "\n"
 );
 
@@ -112,6 +113,12 @@ fn answer(method: &str, mut question: Question, arguments: &Arguments) -> Result
                 ("hmac_key_base64", hmac_key.as_str().into()),
             ]))
         }
+        "otp_list" => passwords::list(question, arguments),
+        "otp_forgive" => passwords::forgive(question, arguments),
+        "otp_add" => passwords::make(question, arguments, false),
+        "otp_reset" => passwords::make(question, arguments, true),
+        "otp_remove" => passwords::remove(question, arguments),
+        "otp_card" => passwords::card(question, arguments),
         _ => Err(format!("there is no method {method:?}")),
     }
 }
@@ -220,99 +227,23 @@ fn read_back(body: &impl serde::Serialize) -> Result<Value, Failure> {
     read.map_err(|error| error.to_string())
 }
 
-impl Question {
-    /// Reads what rpcd passes on.
-    fn read() -> Result<Self, Failure> {
-        let mut text = Zeroizing::new(Vec::new());
-        let read = std::io::stdin().lock().take(QUESTION_MAX + 1).read_to_end(&mut text);
-        let length = read.map_err(|error| format!("standard input: {error}"))?;
-        if u64::try_from(length).map_or(true, |length| length > QUESTION_MAX) {
-            return Err(format!("the question is longer than {QUESTION_MAX} bytes"));
-        }
-        Self::parse(&text)
-    }
-
-    fn parse(text: &[u8]) -> Result<Self, Failure> {
-        if text.trim_ascii().is_empty() {
-            return Ok(Self(Map::new()));
-        }
-        let mut fields: Map<String, Value> =
-            serde_json::from_slice(text).map_err(|error| format!("the question is no JSON object: {error}"))?;
-        fields.remove(SESSION);
-        Ok(Self(fields))
-    }
-
-    /// A field that is text; what is empty or null is absent.
-    fn text(&mut self, field: &str) -> Result<Option<String>, Failure> {
-        match self.0.remove(field) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
-            Some(_) => Err(format!("{field}: it is text")),
-        }
-    }
-
-    /// A field that is text with a meaning.
-    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self, field: &str) -> Result<Option<T>, Failure> {
-        let text = self.text(field)?;
-        text.map(|text| text.parse().map_err(|fault| format!("{field}: {fault}"))).transpose()
-    }
-
-    fn number(&mut self, field: &str) -> Result<Option<u64>, Failure> {
-        match self.0.remove(field) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => value.as_u64().map(Some).ok_or_else(|| format!("{field}: it is a number")),
-        }
-    }
-
-    fn switch(&mut self, field: &str) -> Result<bool, Failure> {
-        match self.0.remove(field) {
-            None | Some(Value::Null) => Ok(false),
-            Some(Value::Bool(value)) => Ok(value),
-            Some(_) => Err(format!("{field}: it is true or false")),
-        }
-    }
-
-    /// Nothing else was asked, so that a misspelt field is never ignored.
-    fn end(self) -> Result<(), Failure> {
-        self.0.keys().next().map_or(Ok(()), |field| Err(format!("there is no field {field:?} here")))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_question_is_read_field_by_field() {
-        let mut question = Question::parse(br#"{"access":"a","all":false,"skip":3,"ubus_rpc_session":"0"}"#).unwrap();
-        assert_eq!(question.text("access").unwrap().as_deref(), Some("a"));
-        assert_eq!((question.switch("all"), question.number("skip")), (Ok(false), Ok(Some(3))));
-        assert_eq!(question.end(), Ok(()));
-        let mut question = Question::parse(br#"{"access":1,"all":"yes","skip":-1,"source":"x"}"#).unwrap();
-        assert_eq!(question.text("access").unwrap_err(), "access: it is text");
-        assert_eq!(question.switch("all").unwrap_err(), "all: it is true or false");
-        assert_eq!(question.number("skip").unwrap_err(), "skip: it is a number");
-        assert!(question.parsed::<IpAddr>("source").unwrap_err().starts_with("source: "));
-        let misspelt = Question::parse(br#"{"acess":"a"}"#).unwrap();
-        assert_eq!(misspelt.end().unwrap_err(), "there is no field \"acess\" here");
-        assert!(Question::parse(b"").unwrap().0.is_empty());
-        for text in [&b"[]"[..], b"{", b"null", b"\xff"] {
-            assert!(Question::parse(text).is_err());
-        }
-    }
 
     #[test]
     fn each_method_that_is_listed_is_known() {
         let arguments = Arguments {
             config: "/nonexistent".into(),
             socket: Some("/nonexistent".into()),
+            state_dir: "/nonexistent".into(),
             verb: String::new(),
             method: None,
         };
-        for method in serde_json::from_str::<Map<String, Value>>(METHODS).unwrap().keys() {
-            let outcome = answer(method, Question(Map::new()), &arguments);
+        for method in serde_json::from_str::<serde_json::Map<String, Value>>(METHODS).unwrap().keys() {
+            let outcome = answer(method, Question::default(), &arguments);
             assert!(!outcome.is_err_and(|error| error.starts_with("there is no method")), "{method}");
         }
-        assert!(answer("shutdown", Question(Map::new()), &arguments).is_err());
+        assert!(answer("shutdown", Question::default(), &arguments).is_err());
     }
 }
