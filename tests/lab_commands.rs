@@ -246,8 +246,8 @@ fn the_helper_serves_nobody_who_speaks_otherwise() {
     };
     let out = run(Stdio::null());
     assert!(String::from_utf8_lossy(&out.stderr).contains("for the daemon itself"), "{out:?}");
-    let order = r#"{"Run":{"row":0,"values":["","","","","","","","","",""],"waits":false}}"#;
-    let ready = r#"{"Ready":{"log_level":"INFO","syslog":false}}"#;
+    let order = r#"["run","0","0","","","","","","","","","",""]"#;
+    let ready = r#"["ready","INFO","0","0"]"#;
     let long = " ".repeat(20_000) + ready;
     for (messages, good) in [
         (vec![], true),
@@ -256,7 +256,7 @@ fn the_helper_serves_nobody_who_speaks_otherwise() {
         (vec![order], false),
         (vec!["{"], false),
         (vec![ready, ready], false),
-        (vec![ready, r#"{"Run":{"row":-1,"values":[]}}"#], false),
+        (vec![ready, r#"["run","-1","0"]"#], false),
         (vec![long.as_str()], false),
     ] {
         let (ours, theirs) =

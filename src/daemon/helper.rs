@@ -85,7 +85,7 @@ pub fn serve() -> Result<(), String> {
             Ok(_) | Err(nix::Error::EINTR) => {}
             // For want of memory; what is ready then still is after a short sleep.
             Err(nix::Error::ENOMEM | nix::Error::EAGAIN) => std::thread::sleep(PAUSE),
-            Err(error) => return Err(format!("poll: {error}")),
+            Err(error) => return Err(format!("poll: {}", std::io::Error::from(error))),
         }
         let is_told = fds.first().is_some_and(is_ready);
         running.tend(since_boot());

@@ -81,7 +81,8 @@ impl<'a> Wait<'a> {
             Ok(_) | Err(Errno::EINTR) => {}
             // Whatever is ready then still is at the next turn.
             Err(Errno::ENOMEM | Errno::EAGAIN) => std::thread::sleep(SHORT_OF_MEMORY),
-            Err(error) => return Err(format!("poll: {error}")),
+            // The words of nix would be another 4 KB.
+            Err(error) => return Err(format!("poll: {}", std::io::Error::from(error))),
         }
         let woke = self.fds.iter().zip(self.parts).filter(|(fd, _)| is_ready(fd));
         Ok(Woken(woke.map(|(_, part)| part).collect()))
