@@ -38,6 +38,7 @@ for arch; do
 	[[ $arch == x86_64 ]] || counted "tests on $arch" tests/cross/user.sh "$arch"
 	cross/build "$arch"
 	counted "processors of $arch" tests/cross/cpus.sh "$arch"
+	counted "shipped $arch" tests/cross/shipped.sh "$arch"
 	if [[ -e target/foreign/$arch/kernel ]]; then
 		if part "machine $arch" tests/cross/machine.sh "$arch" "target/cross/bin/$arch/spa-knockd"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 	fi
