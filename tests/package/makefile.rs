@@ -36,7 +36,7 @@ fn the_feeds_build_has_64_bit_times_and_its_own_libpcap() {
         "RUSTFLAGS=\"-Ctarget-feature=-crt-static --cfg=libc_unstable_musl_v1_2\" \
          RUST_LIBC_UNSTABLE_MUSL_V1_2_3=1 LIBPCAP_LIBDIR=/staging/usr/lib LIBPCAP_VER=1.10.0"
     );
-    assert_eq!(value("$(strip $(Build/Compile))"), "cargo --no-default-features --features seccomp");
+    assert_eq!(value("$(strip $(Build/Compile))"), "cargo --no-default-features --features seccomp,qr");
 }
 
 #[test]
