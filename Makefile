@@ -15,7 +15,7 @@ cross: ## Build the binaries and packages for routers
 	@cross/build && cross/ipk && cross/table
 
 test: lint ## Check the form of everything and run every test
-	@tests/setup.sh lab
+	@tests/setup.sh lab page
 	@tests/run.sh
 
 test-offload: ## Boot two kernels and test what becomes of offloaded flows

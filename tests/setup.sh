@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that building, lint, lab, luci, machine, cross or bench need, where they are missing.
+# Installs the Debian packages that building, lint, lab, page, luci, machine, cross or bench need, where they are missing.
 set -eu
 
 say() { echo "setup: $*" >&2; }
@@ -24,6 +24,10 @@ for purpose; do
 	luci)
 		wanted="$wanted chromium $node $npm"
 		projects="$projects tests/luci-browser"
+		;;
+	page)
+		wanted="$wanted lighttpd lighttpd-mod-openssl openssl chromium libotp0-heimdal python3 $node $npm"
+		projects="$projects tests/page-browser"
 		;;
 	lab) wanted="$wanted $node nftables iptables iproute2 util-linux fwknop-client strace libfaketime oathtool busybox-static" ;;
 	# Emulator and kernels are unpacked by tests/machine/fetch.sh, not installed.

@@ -7,7 +7,7 @@ const HEADERS: &str = concat!(
     "Content-Type: text/html; charset=utf-8\r\n",
     "Content-Security-Policy: default-src 'none'; style-src 'sha256-",
     // Of page.css; a test keeps it true.
-    "giSVdNHdjZe5ugHrgdNTRWpfmLpMrMb4viLEH/PSxlE=",
+    "ktWX52Y4qzMe3rFJKgcXUhR8RtyC3YZt7mYBp6pUplc=",
     "'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'\r\n",
     "X-Frame-Options: DENY\r\n",
     "X-Content-Type-Options: nosniff\r\n",
