@@ -453,7 +453,8 @@ fn nobody_is_waited_for_for_ever() {
     let (_visitor, _) = listener.accept().unwrap();
     let output = stalled.wait_with_output().unwrap();
     assert!(output.stdout.starts_with(b"Status: 400 "), "{output:?}");
-    assert!((8..20).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    // It holds one of the web server's places.
+    assert!((2..6).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     let page = Page::of(silent, b"");
     assert!(page.code() == "503" && page.complaint.contains("nothing came in time"), "{page:?}");
     assert!((11..20).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());

@@ -11,7 +11,7 @@ use super::pages::{answered, faulty, silent};
 use super::reply::Reply;
 use super::request::{Fault, Request, Variables};
 use super::wire::{Ask, VERSION};
-use crate::limits::{PAGE_ANSWER_TIME, PAGE_DEADLINE};
+use crate::limits::{PAGE_ANSWER_TIME, PAGE_BODY_TIME};
 
 /// Serves the visitor of whom environment and standard input tell (RFC 3875), by the daemon at this socket.
 ///
@@ -22,7 +22,7 @@ pub fn serve(socket: &Path) -> Result<(), String> {
     let variables = Variables(|name: &str| env::var_os(name));
     let (reply, outcome) = match rights {
         Ok(()) => {
-            let time = Duration::from_secs(PAGE_DEADLINE);
+            let time = Duration::from_secs(PAGE_BODY_TIME);
             reply(variables.read(|length| body(io::stdin(), length, time)), socket)
         }
         Err(line) => (faulty(Fault::Server), Err(line)),

@@ -64,12 +64,12 @@ fn the_page_has_a_server_of_its_own_that_is_not_root() {
     assert!(is_served(&router));
     assert_eq!(
         words(&router),
-        "/usr/sbin/uhttpd -f -c /dev/null -h /usr/share/spa-knockd/page -x / -I open-sesame -D -n 16 -N 64 -t 20 -T 10 -k 0 \
+        "/usr/sbin/uhttpd -f -c /dev/null -h /usr/share/spa-knockd/page -x / -I open-sesame -D -n 32 -N 64 -t 20 -T 10 -k 0 \
          -C /var/etc/spa-knockd/page.crt -K /var/etc/spa-knockd/page.key -s 0.0.0.0:8443 -s [::]:8443"
     );
     let instance = router.read("tmp/procd/instance.page");
     let end =
-        "respawn 3600 30 0\nstderr 1\nlimits core=0 as=134217728 nofile=128\nuser spa-knock-web\ngroup spa-knock-web\n";
+        "respawn 3600 30 0\nstderr 1\nlimits core=0 as=67108864 nofile=128\nuser spa-knock-web\ngroup spa-knock-web\n";
     assert!(instance.ends_with(end), "{instance}");
     for file in ["page.crt", "page.key"] {
         let found = router.at("var/etc/spa-knockd").join(file).metadata().expect("a file");
@@ -269,6 +269,10 @@ fn the_port_is_open_where_the_page_listens_with_a_limit_for_each_source() {
     for line in [
         format!("tcp dport 8444 ct state new update @spa_page4_v1 {{ ip saddr {limit}"),
         format!("tcp dport 8444 ct state new update @spa_page6_v1 {{ ip6 saddr & ffff:ffff:ffff:ffff:: {limit}"),
+        format!(
+            "tcp dport 8444 ct state new update @spa_site6_v1 {{ ip6 saddr & ffff:ffff:ffff:: {}",
+            limit.replace("20/minute burst 20", "60/minute burst 24")
+        ),
         "tcp dport 8444 ct state new counter accept comment \"spa-knockd\"".to_owned(),
     ] {
         assert!(rules.contains(&line), "{rules}");
@@ -344,7 +348,8 @@ fn the_port_is_shut_with_the_page_and_nothing_is_left() {
         let ruleset = router.good("nft list ruleset");
         assert!(!ruleset.contains("8443"), "{action}: {ruleset}");
         // A stop leaves the rest of our rules, too, for the next start.
-        assert_eq!(ruleset.contains("spa_page"), action == "stop", "{action}: {ruleset}");
+        let has_sets = ["spa_page4", "spa_page6", "spa_site6"].map(|set| ruleset.contains(set));
+        assert_eq!(has_sets, [action == "stop"; 3], "{action}: {ruleset}");
         assert_eq!(
             router.drop_ins().len(),
             match action {

@@ -77,7 +77,7 @@ spa_page_words() {
 	{
 		echo "$1"
 		printf '%s\n' "$SPA_PAGE_SERVER" -f -c /dev/null -h "$SPA_PAGE_ROOT" -x / -I open-sesame -D \
-			-n 16 -N 64 -t 20 -T 10 -k 0 -C "$2" -K "$3"
+			-n 32 -N 64 -t 20 -T 10 -k 0 -C "$2" -K "$3"
 		spa_places -s "$SPA_PAGE_PORT" ${SPA_PAGE_LISTEN:-0.0.0.0 ::}
 		[ "$SPA_PAGE_PLAIN" != 0 ] || return 0
 		for network in $SPA_PAGE_NETWORKS; do
@@ -148,7 +148,7 @@ spa_add_page() {
 	procd_set_param file "$cert" "$key"
 	procd_set_param respawn 3600 30 0
 	procd_set_param stderr 1
-	procd_set_param limits core=0 as=134217728 nofile=128
+	procd_set_param limits core=0 as=67108864 nofile=128
 	if [ "$user" != root ]; then
 		procd_set_param user "$user"
 		procd_set_param group "$user"
