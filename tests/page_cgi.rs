@@ -386,6 +386,16 @@ fn head_has_the_same_head_and_no_page() {
 }
 
 #[test]
+fn below_the_page_one_finds_the_way_back() {
+    let place = Place::new("below");
+    for (name, way) in [("/open-sesame", "href=\"/open-sesame\""), ("//evil.example", "href=\"?\""), ("", "href=\"?\"")]
+    {
+        let page = place.ask(&get(&[("PATH_INFO", "/x"), ("SCRIPT_NAME", name)]), b"");
+        assert!(page.code() == "404" && page.body.contains(way), "{}", page.body);
+    }
+}
+
+#[test]
 fn what_a_visitor_fills_in_fits_the_line_to_the_daemon() {
     let place = Place::new("fits");
     let ports: String = (1..=64).map(|port| format!("&service=tcp%2F{port}")).collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::exchange::{Silence, ask, body};
 use super::identity::drop_rights;
-use super::pages::{answered, faulty, silent};
+use super::pages::{answered, elsewhere, faulty, silent};
 use super::reply::Reply;
 use super::request::{Fault, Request, Variables};
 use super::wire::{Ask, VERSION};
@@ -23,7 +23,10 @@ pub fn serve(socket: &Path) -> Result<(), String> {
     let (reply, outcome) = match rights {
         Ok(()) => {
             let time = Duration::from_secs(PAGE_BODY_TIME);
-            reply(variables.read(|length| body(io::stdin(), length, time)), socket)
+            match (variables.read(|length| body(io::stdin(), length, time)), variables.page()) {
+                (Err(Fault::Elsewhere), Some(page)) => (elsewhere(&page), Ok(())),
+                (request, _) => reply(request, socket),
+            }
         }
         Err(line) => (faulty(Fault::Server), Err(line)),
     };
