@@ -208,6 +208,10 @@ pub const PAGE_VISITORS_MAX: usize = 16;
 /// Seconds that the page's program may take to ask, and to read the answer.
 pub const PAGE_DEADLINE: u64 = 10;
 
+/// Seconds that the page's program waits for the whole of a form. Whoever sends none holds one of the web server's few
+/// places for so long.
+pub const PAGE_BODY_TIME: u64 = 2;
+
 /// Milliseconds from a question to the answer that it is refused, whatever the reason.
 pub const PAGE_REFUSAL_TIME: u64 = 1_000;
 

@@ -93,6 +93,8 @@ fn what_the_sample_shows_are_the_defaults() {
         "next_",
         "override_range",
         "listen '",
+        "option cert",
+        "uhttpd.key",
         "plain_network",
         "plain_from",
         "list host",
@@ -117,8 +119,8 @@ fn what_the_sample_shows_are_the_defaults() {
 fn the_defaults_are_those_of_the_contract() {
     let Config { main, access, otp, page } = shortest();
     let page = page.unwrap();
-    assert_eq!((page.port.get(), page.plain_port), (8443, None));
-    assert_eq!((&*page.cert, &*page.key), ("/etc/uhttpd.crt", "/etc/uhttpd.key"));
+    assert_eq!((page.port.map(std::num::NonZeroU16::get), page.plain_port), (Some(8443), None));
+    assert_eq!((page.cert, page.key), (None, None));
     assert!(page.listen.is_empty() && page.hosts.is_empty() && page.proxies.is_empty());
     assert!(page.plain_from.is_empty() && page.plain_networks.is_empty());
     assert_eq!(main.networks, ["wan"]);

@@ -163,6 +163,11 @@ const VALUES: &[&str] = &[
     "thirty-three letters make it long",
     "tab\there",
     "8443",
+    "08443",
+    "02000",
+    "1023",
+    "1024",
+    "4443",
     "Knock.Example.NET.",
     "knock.example.net:8443",
     "a..b",
@@ -210,8 +215,11 @@ const BESIDE: &[&str] = &[
     NEXT,
     "http",
     "standalone",
+    "4443",
     "8443",
     "8080",
+    "0",
+    "/etc/uhttpd.crt",
 ];
 
 const LISTS: &[&str] = &[
@@ -321,7 +329,13 @@ fn surroundings(section: &str) -> Vec<Value> {
         ];
     }
     if section == "page" {
-        return vec![json!({}), json!({ "port": "8080" }), json!({ "plain_port": "8080", "plain_network": ["lan"] })];
+        return vec![
+            json!({}),
+            json!({ "port": "8080" }),
+            json!({ "plain_port": "8080", "plain_network": ["lan"] }),
+            json!({ "port": "0", "cert": "/a.crt", "key": "/a.key" }),
+            json!({ "cert": "/a.crt" }),
+        ];
     }
     if section == "main" {
         return vec![
@@ -349,7 +363,7 @@ fn base(section: &str) -> Map<String, Value> {
         "main" => json!({ "enabled": "1", "device": ["eth0"] }),
         // What stands beside a page that is tried.
         "guarding" => json!({ "enabled": "1", "device": ["eth0"], "firewall": "standalone",
-            "protect": ["tcp/22", "tcp/443"], "tcp_listen": "2222" }),
+            "protect": ["tcp/22", "tcp/4443"], "tcp_listen": "2222" }),
         "otp" => json!({ "enabled": "1", "open": ["tcp/22"] }),
         "page" => json!({ "enabled": "1" }),
         _ => json!({ "enabled": "1", "key_base64": KEY, "hmac_key_base64": HMAC, "open": ["tcp/22"] }),

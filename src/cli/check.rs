@@ -106,10 +106,11 @@ fn nowhere(config: &Config) -> Option<String> {
 /// Who sees the one-time-password page: by its nature it is the one thing that answers strangers.
 fn shown(config: &Config) -> Option<String> {
     let page = config.page.as_ref().filter(|_| config.has_page())?;
-    let plain = page.plain_port.map(|port| format!(" and tcp/{port}")).unwrap_or_default();
+    let ports: Vec<String> =
+        [page.port, page.plain_port].into_iter().flatten().map(|port| format!("tcp/{port}")).collect();
+    let place = if ports.is_empty() { String::new() } else { format!("{} of ", ports.join(" and ")) };
     Some(format!(
-        "the one-time-password page answers whoever reaches tcp/{}{plain} of its web server, so a scan sees that it is there",
-        page.port
+        "the one-time-password page answers whoever reaches {place}its web server, so a scan sees that it is there"
     ))
 }
 

@@ -229,14 +229,14 @@ pub struct Page {
     /// The names and addresses under which the page is there, in the form of [`page_section::host`]; every one where
     /// empty.
     pub hosts: Vec<String>,
-    /// The port of the init script's web server.
-    pub port: NonZeroU16,
+    /// The port of the init script's web server; `None` where another web server serves the page.
+    pub port: Option<NonZeroU16>,
     /// Its port without TLS, where there is one.
     pub plain_port: Option<NonZeroU16>,
-    /// Its certificate.
-    pub cert: String,
-    /// The file of the certificate's key.
-    pub key: String,
+    /// The file of its certificate; `None` where the init script makes one.
+    pub cert: Option<String>,
+    /// The file of the certificate's key, which is there where the certificate is.
+    pub key: Option<String>,
     /// The addresses at which it listens; all of the router where empty.
     pub listen: Vec<IpAddr>,
 }

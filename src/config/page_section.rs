@@ -14,6 +14,9 @@ use crate::net::{Prefix, parse_port};
 /// The port of the web server where the section does not say: 8443.
 const PORT: NonZeroU16 = NonZeroU16::MIN.saturating_add(8442);
 
+/// The least port: those below are root's, and the web server is not root.
+const PORT_MIN: u16 = 1_024;
+
 /// Longest path of a certificate, in bytes: `PATH_MAX` of Linux is 4096, and nobody types that.
 const PATH_MAX: usize = 255;
 
@@ -29,15 +32,25 @@ pub(super) fn read(options: &mut Options<'_>) -> Option<Page> {
             Complaint::new("is neither the name of a host nor an address", remedy)
         })
     }));
-    let port = options.one("port", |text| match port(text)? {
-        Some(port) => Ok(port),
-        None => Err(Complaint::new("the page needs a port with TLS", "write for example '8443'")),
-    });
-    let port = port.unwrap_or(PORT);
-    let plain_port = options.one("plain_port", port_or_none).flatten();
-    if plain_port == Some(port) {
-        let complaint = Complaint::new("is the port with TLS", "write another one, or remove it");
-        options.refuse("plain_port", complaint);
+    let port = options.one("port", port).unwrap_or(Some(PORT));
+    let plain_port = options.one("plain_port", self::port).flatten();
+    if plain_port.is_some() {
+        let complaint = match port {
+            None => Some(Complaint::new("another web server serves the page, where option port is 0", "remove it")),
+            port if port == plain_port => {
+                Some(Complaint::new("is the port with TLS", "write another one, or remove it"))
+            }
+            Some(_) => None,
+        };
+        if let Some(complaint) = complaint {
+            options.refuse("plain_port", complaint);
+        }
+    }
+    for (one, other) in [("cert", "key"), ("key", "cert")] {
+        if options.has(one) && !options.has(other) {
+            let remedy = "name both, or neither: then a certificate is made";
+            options.refuse(one, Complaint::new(format!("it stands without option {other}"), remedy));
+        }
     }
     if plain_port.is_some() && plain_from.is_empty() && plain_networks.is_empty() {
         let complaint = Complaint::new(
@@ -53,8 +66,8 @@ pub(super) fn read(options: &mut Options<'_>) -> Option<Page> {
         hosts,
         port,
         plain_port,
-        cert: options.one("cert", path).unwrap_or_else(|| "/etc/uhttpd.crt".to_owned()),
-        key: options.one("key", path).unwrap_or_else(|| "/etc/uhttpd.key".to_owned()),
+        cert: options.one("cert", path),
+        key: options.one("key", path),
         listen: without_repetition(options.many("listen", address)),
     };
     enabled.then_some(page)
@@ -106,16 +119,23 @@ fn address(text: &str) -> Result<IpAddr, Complaint> {
     read.ok_or_else(|| Complaint::new("is no address of a host", "write for example '192.168.1.1', or '::' for all"))
 }
 
+/// A port of the web server; `None` for 0. A number has one form, since the firewall takes 02000 for an octal one.
 fn port(text: &str) -> Result<Option<NonZeroU16>, Complaint> {
     if text == "0" {
         return Ok(None);
     }
-    let complaint = || Complaint::new("must be a port from 1 to 65535", "write for example '8443'");
-    parse_port(text).map(Some).ok_or_else(complaint)
-}
-
-fn port_or_none(text: &str) -> Result<Option<NonZeroU16>, Complaint> {
-    port(text).map_err(|_| Complaint::new("must be a port from 1 to 65535, or 0 for none", "write for example '8080'"))
+    let read = parse_port(text).filter(|_| !text.starts_with('0'));
+    let read = read.ok_or_else(|| {
+        Complaint::new(
+            "must be a port from 1024 to 65535 without a zero in front, or 0 for none",
+            "write for example '8443'",
+        )
+    })?;
+    if read.get() < PORT_MIN {
+        let remedy = "write for example '8443', and redirect this one to it in /etc/config/firewall (docs/router.md)";
+        return Err(Complaint::new("the ports below 1024 are root's, and the page's web server never is root", remedy));
+    }
+    Ok(Some(read))
 }
 
 /// The path of a file, as it can stand in an argument of the web server.

@@ -272,7 +272,7 @@ fn compare_page(config: &Config, sections: &[Section], findings: &mut Findings) 
         let warning = findings.at(line, name.clone(), complaint);
         findings.warnings.push(warning);
     }
-    for number in [Some(page.port), page.plain_port].into_iter().flatten() {
+    for number in [page.port, page.plain_port].into_iter().flatten() {
         let port = Port { proto: Proto::Tcp, number };
         let taken = if config.main.tcp_listen == Some(number) {
             "tcp_listen has it already"

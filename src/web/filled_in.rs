@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::urlencoded::Field;
 use super::wire::{Login, Typed, What};
 use crate::limits::{NAME_MAX, OTP_RESPONSE_MAX, PAGE_ADDRESS_MAX, PAGE_SERVICES_MAX};
+use crate::net::Port;
 
 /// A question for the daemon, and what to say beside its answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,10 +101,11 @@ impl Fields {
         let mut services: Vec<String> = Vec::new();
         while let Some(at) = self.position("service") {
             let (_, service) = self.0.remove(at);
-            if services.len() >= PAGE_SERVICES_MAX || service.len() > NAME_MAX || services.contains(&service) {
+            let service = service.parse::<Port>().ok()?.to_string();
+            if services.len() >= PAGE_SERVICES_MAX || services.contains(&service) {
                 return None;
             }
-            services.push(service.to_string());
+            services.push(service);
         }
         Some(services)
     }
@@ -171,7 +173,7 @@ mod tests {
     #[test]
     fn what_no_page_of_ours_sends_is_refused() {
         let long = |name: &str, length| format!("{LOGIN}&{name}={}", "x".repeat(length));
-        let many: String = (0..65).map(|port| format!("&service=tcp%2F{port}")).collect();
+        let many: String = (1..66).map(|port| format!("&service=tcp%2F{port}")).collect();
         for bad in [
             "",
             "do=open",
@@ -196,7 +198,13 @@ mod tests {
             &format!("{LOGIN}&root=1"),
             &format!("{LOGIN}&User=alice"),
             &long("address", 65),
-            &long("service", 65),
+            &long("service", 5),
+            &format!("{LOGIN}&service="),
+            &format!("{LOGIN}&service=%22%22"),
+            &format!("{LOGIN}&service=any"),
+            &format!("{LOGIN}&service=tcp%2F0"),
+            &format!("{LOGIN}&service=icmp%2F22"),
+            &format!("{LOGIN}&service=tcp%2F22&service=tcp%2F022"),
             &long("choice", 65),
             &format!("{LOGIN}{many}"),
             &format!("do=open&token={}&user=alice&response=x", "0".repeat(65)),

@@ -15,6 +15,9 @@ pub(super) const T: &Texts = &ENGLISH;
 /// The style of every page.
 pub(super) const STYLE: &str = include_str!("page.css");
 
+/// The address of a page without its query, so that no page has to know where it is.
+const PAGE: &str = "?";
+
 /// So many passwords are few.
 const FEW: u32 = 10;
 
@@ -50,13 +53,21 @@ pub(super) fn silent(silence: &Silence) -> Reply {
 pub(super) fn faulty(fault: Fault) -> Reply {
     match fault {
         Fault::Malformed => notice(Status::BadRequest, T.not_understood, T.malformed),
-        Fault::Elsewhere => notice(Status::NotFound, T.elsewhere_title, T.not_here),
+        Fault::Elsewhere => elsewhere(PAGE),
         Fault::Method => notice(Status::NotAllowed, T.not_understood, T.method),
         Fault::Foreign => notice(Status::Forbidden, T.not_opened, T.foreign),
         Fault::Long => notice(Status::TooLong, T.not_understood, T.long),
         Fault::Type => notice(Status::WrongType, T.not_understood, T.kind),
         Fault::Server => notice(Status::Failed, T.server_title, T.server),
     }
+}
+
+/// The page for an address below the page's own, which is this one.
+pub(super) fn elsewhere(page_itself: &str) -> Reply {
+    page(Status::NotFound, T.elsewhere_title, |html| {
+        html.within("<div role=alert><p>", T.not_here, "</p></div>");
+        way(html, page_itself, T.to_the_start);
+    })
 }
 
 fn busy() -> Reply {
@@ -83,9 +94,13 @@ fn notice(status: Status, title: &str, text: &str) -> Reply {
     })
 }
 
-/// The way back. The address of the page without its query is written `?`, so no page has to know where it is.
+/// The way back.
 fn to_the_start(html: &mut Html, text: &str) {
-    html.within("<a class=button href=\"?\">", text, "</a>");
+    way(html, PAGE, text);
+}
+
+fn way(html: &mut Html, to: &str, text: &str) {
+    html.within("<a class=button href=\"", to, "\">").within("", text, "</a>");
 }
 
 /// One and the same for every refusal.

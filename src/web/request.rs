@@ -58,6 +58,15 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
         (self.0)("REQUEST_METHOD").is_some_and(|method| method == "HEAD")
     }
 
+    /// The path of the page, where the web server says it and it can be nothing but a path of this host.
+    pub(super) fn page(&self) -> Option<String> {
+        let path = self.text("SCRIPT_NAME", PAGE_HEADER_MAX).ok()??;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-".contains(&byte);
+        // Two slashes begin the name of a host.
+        let is_here = path.starts_with('/') && !path.starts_with("//");
+        (is_here && path.bytes().all(is_plain)).then_some(path)
+    }
+
     /// Reads the request; `body` reads so many bytes of standard input, and is called only for a form of ours.
     pub(super) fn read(&self, body: impl FnOnce(usize) -> Option<Zeroizing<Vec<u8>>>) -> Result<Request, Fault> {
         let posts = match (self.0)("REQUEST_METHOD").as_ref().and_then(|method| method.to_str()) {
@@ -216,6 +225,19 @@ mod tests {
             name => GET.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()),
         };
         assert_eq!(Variables(bytes).read(|_| None), Err(Fault::Malformed));
+    }
+
+    #[test]
+    fn the_page_is_at_a_path_of_this_host_or_nobody_knows_where() {
+        let page = |value: &str| Variables(|name: &str| (name == "SCRIPT_NAME").then(|| value.into())).page();
+        for path in ["/", "/open-sesame", "/cgi-bin/~me/open-sesame.cgi"] {
+            assert_eq!(page(path).as_deref(), Some(path));
+        }
+        let long = format!("/{}", "a".repeat(PAGE_HEADER_MAX));
+        for path in ["", "open-sesame", "//evil.example/", "/\\evil", "/a?b", "/a b", "/\"", "/zo\u{eb}", "/a\n", &long]
+        {
+            assert_eq!(page(path), None, "{path:?}");
+        }
     }
 
     #[test]

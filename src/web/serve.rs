@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::exchange::{Silence, ask, body};
 use super::identity::drop_rights;
-use super::pages::{answered, faulty, silent};
+use super::pages::{answered, elsewhere, faulty, silent};
 use super::reply::Reply;
 use super::request::{Fault, Request, Variables};
 use super::wire::{Ask, VERSION};
-use crate::limits::{PAGE_ANSWER_TIME, PAGE_DEADLINE};
+use crate::limits::{PAGE_ANSWER_TIME, PAGE_BODY_TIME};
 
 /// Serves the visitor of whom environment and standard input tell (RFC 3875), by the daemon at this socket.
 ///
@@ -22,8 +22,11 @@ pub fn serve(socket: &Path) -> Result<(), String> {
     let variables = Variables(|name: &str| env::var_os(name));
     let (reply, outcome) = match rights {
         Ok(()) => {
-            let time = Duration::from_secs(PAGE_DEADLINE);
-            reply(variables.read(|length| body(io::stdin(), length, time)), socket)
+            let time = Duration::from_secs(PAGE_BODY_TIME);
+            match (variables.read(|length| body(io::stdin(), length, time)), variables.page()) {
+                (Err(Fault::Elsewhere), Some(page)) => (elsewhere(&page), Ok(())),
+                (request, _) => reply(request, socket),
+            }
         }
         Err(line) => (faulty(Fault::Server), Err(line)),
     };

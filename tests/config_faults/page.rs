@@ -1,5 +1,7 @@
 //! Mistakes in `config page`.
 
+use std::num::NonZeroU16;
+
 use super::{check, demand, keyed, load_text, otp};
 
 /// A configuration with a user of one-time passwords and the page, with these lines from line 11 on.
@@ -21,9 +23,15 @@ fn faults_of_the_page() {
     for (line, option, fragment) in [
         ("option prt '1'", "prt", "did you mean 'port'?"),
         ("list open 'tcp/22'", "open", "belongs to config access"),
-        ("option port '0'", "port", "needs a port with TLS"),
-        ("option port '65536'", "port", "1 to 65535"),
-        ("option port '+8443'", "port", "1 to 65535"),
+        ("option port '65536'", "port", "1024 to 65535"),
+        ("option port '+8443'", "port", "1024 to 65535"),
+        ("option port '02000'", "port", "without a zero in front"),
+        ("option port '00'", "port", "or 0 for none"),
+        ("option port '443'", "port", "never is root"),
+        ("option port '1023'", "port", "redirect this one to it"),
+        ("option plain_port '02000'\n\tlist plain_network 'lan'", "plain_port", "without a zero in front"),
+        ("option plain_port '80'\n\tlist plain_network 'lan'", "plain_port", "never is root"),
+        ("option plain_port '8080'\n\tlist plain_network 'lan'\n\toption port '0'", "plain_port", "another web server"),
         ("option plain_port '-1'", "plain_port", "or 0 for none"),
         ("option plain_port '8443'\n\tlist plain_network 'lan'", "plain_port", "is the port with TLS"),
         ("list plain_from 'any'", "plain_from", "listens on the way"),
@@ -36,8 +44,10 @@ fn faults_of_the_page() {
         ("list proxy 'localhost'", "proxy", "IPv4 or IPv6 address"),
         ("list host 'knock.example:8443'", "host", "without a port"),
         ("list host 'https://knock.example'", "host", "neither the name"),
-        ("option cert 'uhttpd.crt'", "cert", "no path from the root"),
-        ("option key '/etc/a b'", "key", "no path from the root"),
+        ("option cert '/a.crt'\n\toption key 'a.key'", "key", "no path from the root"),
+        ("option key '/a.key'\n\toption cert '/etc/a b'", "cert", "no path from the root"),
+        ("option cert '/etc/uhttpd.crt'", "cert", "without option key"),
+        ("option key '/etc/uhttpd.key'", "key", "without option cert"),
         ("list listen 'lan'", "listen", "no address of a host"),
         ("list listen '224.0.0.1'", "listen", "no address of a host"),
         ("option host 'a'\n\tlist host 'b'", "host", "and again"),
@@ -54,6 +64,17 @@ fn faults_of_the_page() {
         Some("enabled"),
         "1 or 0",
     );
+}
+
+#[test]
+fn another_web_server_may_have_the_page() {
+    let page = |lines: &str| load_text(&section(lines)).unwrap().config.page.unwrap();
+    assert_eq!((page("option port '0'").port, page("option port '1024'").port), (None, NonZeroU16::new(1024)));
+    let named = page("option cert '/a.crt'\n\toption key '/a.key'");
+    assert_eq!((named.cert.as_deref(), named.key.as_deref()), (Some("/a.crt"), Some("/a.key")));
+    // Nothing of ours is at a port then, so nothing has to agree with it.
+    let listener = section("option port '0'").replace("list network", "option tcp_listen '8443'\n\tlist network");
+    assert!(load_text(&listener).is_ok());
 }
 
 #[test]

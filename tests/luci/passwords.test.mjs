@@ -60,6 +60,7 @@ test('a page that cannot be there, or is seen without TLS, or by nobody, is told
 	assert.match(texts({ plain_port: 8080 })[0], /without TLS at port 8080/);
 	assert.match(texts({ certificate: false })[0], /no certificate .* at port 8443/);
 	assert.match(texts({ server: false, certificate: false }).join('|'), /^[^|]*install the package uhttpd[^|]*$/);
+	assert.deepEqual(texts({ port: null, server: false, certificate: false }), []);
 	assert.match(texts({}, [])[0], /no user has any/);
 	assert.deepEqual(attention.ofPage({ ok: true, users: [], page: null }), []);
 
@@ -108,10 +109,16 @@ test('the page has ports that nobody else has', () => {
 
 	assert.deepEqual(faults({}, {}), []);
 	assert.deepEqual(faults({ plain_port: '8443' }, {}), [ 'plain_port' ]);
+	assert.deepEqual(faults({ port: '0' }, { tcp_listen: '8443' }), []);
+	assert.deepEqual(faults({ port: '0', plain_port: '0' }, {}), []);
+	assert.deepEqual(faults({ port: '0', plain_port: '8080' }, {}), [ 'plain_port' ]);
+	assert.deepEqual(faults({ cert: '/etc/uhttpd.crt' }, {}), [ 'cert' ]);
+	assert.deepEqual(faults({ key: '/etc/uhttpd.key' }, {}), [ 'key' ]);
+	assert.deepEqual(faults({ cert: '/etc/uhttpd.crt', key: '/etc/uhttpd.key' }, {}), []);
 	assert.deepEqual(faults({}, { tcp_listen: '8443' }), [ 'port' ]);
 	assert.deepEqual(faults({ enabled: '0' }, { tcp_listen: '8443' }), []);
 	assert.deepEqual(faults({}, { firewall: 'standalone' }), [ 'port' ]);
-	assert.deepEqual(faults({ port: '8444', plain_port: '80' }, { firewall: 'standalone', protect: [ 'tcp/080' ] }), [ 'plain_port' ]);
+	assert.deepEqual(faults({ port: '8444', plain_port: '8080' }, { firewall: 'standalone', protect: [ 'tcp/08080' ] }), [ 'plain_port' ]);
 	assert.deepEqual(Object.keys(agree.main({ tcp_listen: '8443' }, [], { enabled: '1' })), [ 'tcp_listen' ]);
 	assert.deepEqual(Object.keys(agree.main({ tcp_listen: '8443' }, [], { enabled: '0' })), []);
 });

@@ -35,8 +35,10 @@ fn router(text: &str) -> Router {
     symlink("/usr/sbin/spa-knockd", router.at("usr/share/spa-knockd/page/open-sesame")).expect("a link");
     router.program("usr/sbin/uhttpd", UHTTPD);
     router.write("lib/libustream-ssl.so", "");
-    for file in ["etc/uhttpd.crt", "etc/uhttpd.key"] {
-        router.write(file, "of LuCI\n");
+    std::fs::create_dir_all(router.at("etc/spa-knockd")).expect("mkdir");
+    for file in ["crt", "key"] {
+        router.write(&format!("etc/uhttpd.{file}"), "of LuCI\n");
+        router.write(&format!("etc/spa-knockd/page.{file}"), "of the page\n");
     }
     router
 }
@@ -64,12 +66,12 @@ fn the_page_has_a_server_of_its_own_that_is_not_root() {
     assert!(is_served(&router));
     assert_eq!(
         words(&router),
-        "/usr/sbin/uhttpd -f -c /dev/null -h /usr/share/spa-knockd/page -x / -I open-sesame -D -n 16 -N 64 -t 20 -T 10 -k 0 \
+        "/usr/sbin/uhttpd -f -c /dev/null -h /usr/share/spa-knockd/page -x / -I open-sesame -D -n 32 -N 64 -t 20 -T 10 -k 0 \
          -C /var/etc/spa-knockd/page.crt -K /var/etc/spa-knockd/page.key -s 0.0.0.0:8443 -s [::]:8443"
     );
     let instance = router.read("tmp/procd/instance.page");
     let end =
-        "respawn 3600 30 0\nstderr 1\nlimits core=0 as=134217728 nofile=128\nuser spa-knock-web\ngroup spa-knock-web\n";
+        "respawn 3600 30 0\nstderr 1\nlimits core=0 as=67108864 nofile=128\nuser spa-knock-web\ngroup spa-knock-web\n";
     assert!(instance.ends_with(end), "{instance}");
     for file in ["page.crt", "page.key"] {
         let found = router.at("var/etc/spa-knockd").join(file).metadata().expect("a file");
@@ -86,7 +88,7 @@ fn the_page_has_a_server_of_its_own_that_is_not_root() {
     router.init("reload");
     assert_eq!((router.fw4_calls(), router.read("tmp/procd/starts.page")), (String::new(), "started\n".to_owned()));
     // A certificate that was renewed.
-    router.write("etc/uhttpd.crt", "renewed\n");
+    router.write("etc/spa-knockd/page.crt", "renewed\n");
     router.init("reload");
     assert_eq!(router.read("tmp/procd/starts.page").lines().count(), 2);
     assert_eq!((router.read("var/etc/spa-knockd/page.crt"), router.starts()), ("renewed\n".to_owned(), 1));
@@ -109,9 +111,17 @@ fn without_what_it_needs_the_daemon_runs_and_the_page_does_not() {
         ("", "rm /lib/libustream-ssl.so", "uhttpd has no TLS; opkg install libustream-mbedtls"),
         ("", "rm /usr/share/spa-knockd/page/open-sesame", "install the package again"),
         ("", "sed -i /spa-knock-web/d /etc/passwd", "there is no user spa-knock-web"),
-        ("", "rm /etc/uhttpd.key", "opkg install px5g-mbedtls, or name one by option cert"),
-        ("\toption cert '/etc/other.crt'\n", "", "/etc/other.crt is missing or empty; correct option cert"),
-        ("\toption key '/etc/empty.key'\n", ": >/etc/empty.key", "/etc/empty.key is missing"),
+        ("", "rm /etc/spa-knockd/page.key", "opkg install px5g-mbedtls, or name one by option cert"),
+        (
+            "\toption cert '/etc/other.crt'\n\toption key '/etc/uhttpd.key'\n",
+            "",
+            "/etc/other.crt is missing or empty; correct option cert",
+        ),
+        (
+            "\toption cert '/etc/uhttpd.crt'\n\toption key '/etc/empty.key'\n",
+            ": >/etc/empty.key",
+            "/etc/empty.key is missing",
+        ),
         (
             "",
             "rm /usr/sbin/uhttpd && : >/usr/bin/apk && chmod 755 /usr/bin/apk",
@@ -135,19 +145,20 @@ fn without_what_it_needs_the_daemon_runs_and_the_page_does_not() {
 
 #[test]
 fn a_port_of_somebody_elses_is_not_taken() {
-    let luci =
-        |place: &str| format!("config uhttpd 'main'\n\tlist listen_http '0.0.0.0:80'\n\tlist listen_https '{place}'\n");
+    let luci = |place: &str| {
+        format!("config uhttpd 'main'\n\tlist listen_http '0.0.0.0:8080'\n\tlist listen_https '{place}'\n")
+    };
     for (page, others, taken) in [
-        ("\toption port '443'\n", luci("0.0.0.0:443"), true),
-        ("\toption port '443'\n", luci("[::]:443"), true),
-        ("\toption port '443'\n", luci("443"), true),
-        ("\toption port '443'\n", luci("192.168.1.1:443"), true),
-        ("\toption port '443'\n\tlist listen '203.0.113.1'\n", luci("192.168.1.1:443"), false),
-        ("\toption port '443'\n\tlist listen '203.0.113.1'\n", luci("203.0.113.1:443"), true),
-        ("\toption port '443'\n\tlist listen '::'\n", luci("192.168.1.1:443"), true),
-        ("\toption port '443'\n", luci("0.0.0.0:443") + "\toption enabled '0'\n", false),
-        ("\toption port '4443'\n", luci("0.0.0.0:443"), false),
-        ("\toption plain_port '80'\n\tlist plain_network 'lan'\n", luci("0.0.0.0:443"), true),
+        ("\toption port '4443'\n", luci("0.0.0.0:4443"), true),
+        ("\toption port '4443'\n", luci("[::]:4443"), true),
+        ("\toption port '4443'\n", luci("4443"), true),
+        ("\toption port '4443'\n", luci("192.168.1.1:4443"), true),
+        ("\toption port '4443'\n\tlist listen '203.0.113.1'\n", luci("192.168.1.1:4443"), false),
+        ("\toption port '4443'\n\tlist listen '203.0.113.1'\n", luci("203.0.113.1:4443"), true),
+        ("\toption port '4443'\n\tlist listen '::'\n", luci("192.168.1.1:4443"), true),
+        ("\toption port '4443'\n", luci("0.0.0.0:4443") + "\toption enabled '0'\n", false),
+        ("\toption port '8444'\n", luci("0.0.0.0:4443"), false),
+        ("\toption plain_port '8080'\n\tlist plain_network 'lan'\n", luci("0.0.0.0:4443"), true),
     ] {
         let router = router(&paged(page));
         router.write("etc/config/uhttpd", &others);
@@ -181,7 +192,7 @@ fn a_port_that_a_program_has_is_not_taken_from_it() {
 #[test]
 fn a_certificate_is_made_where_there_is_none_and_kept() {
     let router = router(&paged("\tlist host 'knock.example.net'\n"));
-    router.remove("etc/uhttpd.crt");
+    router.good("rm /etc/spa-knockd/page.*");
     router.program("usr/sbin/px5g", PX5G);
     router.init("start");
     assert!(is_served(&router));
@@ -193,14 +204,12 @@ fn a_certificate_is_made_where_there_is_none_and_kept() {
     assert!(asked.starts_with("selfsigned -der -days 3650 -newkey ec ") && asked.contains(name), "{asked}");
     let mode = router.at("etc/spa-knockd/page.key").metadata().expect("a key").mode() & 0o777;
     assert_eq!((mode, router.read("var/etc/spa-knockd/page.key").as_str()), (0o600, "key\n"));
-    // LuCI's, which comes later, is not the one that browsers know.
-    router.write("etc/uhttpd.crt", "of LuCI\n");
     router.init("restart");
     assert_eq!(router.read("var/etc/spa-knockd/page.key"), "key\n");
     assert_eq!(router.read("tmp/px5g"), asked);
     // An address is named as one.
     for (host, kind) in [("192.0.2.1", "IP:192.0.2.1"), ("2001:db8::1", "IP:2001:db8::1"), ("1.2.x", "DNS:1.2.x")] {
-        router.good("rm /etc/spa-knockd/page.*; rm -f /etc/uhttpd.crt /tmp/px5g");
+        router.good("rm /etc/spa-knockd/page.* /tmp/px5g");
         router.configure(&paged(&format!("\tlist host '{host}'\n")));
         router.init("reload");
         let asked = router.read("tmp/px5g");
@@ -211,7 +220,7 @@ fn a_certificate_is_made_where_there_is_none_and_kept() {
 #[test]
 fn half_a_certificate_is_none() {
     let router = router(&paged(""));
-    router.remove("etc/uhttpd.crt");
+    router.good("rm /etc/spa-knockd/page.*");
     router.program("usr/sbin/px5g", &PX5G.replace("-out) echo cert", "-out) : cert"));
     router.init("start");
     assert!(!is_served(&router));
@@ -220,15 +229,50 @@ fn half_a_certificate_is_none() {
 }
 
 #[test]
-fn a_port_of_roots_is_served_by_root_with_the_files_as_they_are() {
-    for page in ["\toption port '443'\n", "\toption plain_port '81'\n\tlist plain_network 'lan'\n"] {
-        let router = router(&paged(page));
-        router.init("start");
-        assert!(is_served(&router));
-        assert!(!router.read("tmp/procd/instance.page").contains("user "));
-        assert!(words(&router).contains(" -C /etc/uhttpd.crt -K /etc/uhttpd.key "));
-        assert!(!router.at("var/etc/spa-knockd/page.key").exists());
+fn a_port_of_roots_or_of_two_readings_never_gets_to_the_server() {
+    let plain = |port: &str| format!("\toption plain_port '{port}'\n\tlist plain_network 'lan'\n");
+    let router = router(&paged(""));
+    for page in ["\toption port '443'\n", "\toption port '02000'\n", &plain("80"), &plain("02000")] {
+        router.configure(&paged(page));
+        router.refused("start");
+        assert!(!router.at("tmp/procd/instance.page").exists() && !router.at("var/run/spa-knockd.page").exists());
     }
+    // The script asks no less than the parser.
+    let ask = |port: &str| {
+        let parts = "cd /usr/share/spa-knockd && . ./notes.sh && . ./resolve.sh && . ./page.sh && SPA_NOTES=";
+        router.run(&format!("{parts}; spa_page_may_have '{port}'")).status.success()
+    };
+    assert!(ask("8444") && ask("65535"));
+    for port in ["", "0", "443", "1023", "02000", "008443", "65536", "99999", "123456", "84 43", "a", "-8443"] {
+        assert!(!ask(port), "{port}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_named_is_lent_and_no_other() {
+    let router = router(&paged("\toption cert '/etc/uhttpd.crt'\n\toption key '/etc/uhttpd.key'\n"));
+    router.init("start");
+    assert!(is_served(&router));
+    assert_eq!(router.read("var/etc/spa-knockd/page.key"), "of LuCI\n");
+    router.configure(&paged(""));
+    router.init("reload");
+    assert_eq!(router.read("var/etc/spa-knockd/page.key"), "of the page\n");
+}
+
+#[test]
+fn another_web_server_may_have_the_page() {
+    let router = router(&paged("\toption port '0'\n\tlist plain_network 'lan'\n"));
+    router.program("sbin/ujail", "");
+    router.write("tmp/addresses.lan", "192.168.1.1/24\n");
+    router.remove("usr/sbin/uhttpd");
+    router.init("start");
+    assert!(!is_served(&router));
+    assert_eq!((router.log(), router.status()), (String::new(), (0, "running\n".to_owned())));
+    assert!(!router.good("nft list ruleset").contains("spa_page") && router.drop_ins().len() == 7);
+    assert!(!router.at("var/etc/spa-knockd/page.key").exists());
+    // The daemon has the page all the same: who may come without TLS, and the socket's directory.
+    assert!(router.read("var/etc/spa-knockd/config").contains("list plain_from '192.168.1.1/24'"));
+    assert_eq!(router.at("var/run/spa-knockd").metadata().expect("a directory").gid(), 62_202);
 }
 
 #[test]
@@ -269,6 +313,10 @@ fn the_port_is_open_where_the_page_listens_with_a_limit_for_each_source() {
     for line in [
         format!("tcp dport 8444 ct state new update @spa_page4_v1 {{ ip saddr {limit}"),
         format!("tcp dport 8444 ct state new update @spa_page6_v1 {{ ip6 saddr & ffff:ffff:ffff:ffff:: {limit}"),
+        format!(
+            "tcp dport 8444 ct state new update @spa_site6_v1 {{ ip6 saddr & ffff:ffff:ffff:: {}",
+            limit.replace("20/minute burst 20", "60/minute burst 24")
+        ),
         "tcp dport 8444 ct state new counter accept comment \"spa-knockd\"".to_owned(),
     ] {
         assert!(rules.contains(&line), "{rules}");
@@ -344,7 +392,8 @@ fn the_port_is_shut_with_the_page_and_nothing_is_left() {
         let ruleset = router.good("nft list ruleset");
         assert!(!ruleset.contains("8443"), "{action}: {ruleset}");
         // A stop leaves the rest of our rules, too, for the next start.
-        assert_eq!(ruleset.contains("spa_page"), action == "stop", "{action}: {ruleset}");
+        let has_sets = ["spa_page4", "spa_page6", "spa_site6"].map(|set| ruleset.contains(set));
+        assert_eq!(has_sets, [action == "stop"; 3], "{action}: {ruleset}");
         assert_eq!(
             router.drop_ins().len(),
             match action {

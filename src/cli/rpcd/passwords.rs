@@ -32,6 +32,9 @@ const UNKNOWN_LEN: usize = 32;
 /// Where OpenWrt has the web server that the page is for.
 const WEB_SERVER: &str = "/usr/sbin/uhttpd";
 
+/// The certificate that the init script makes where none is named, and its key.
+const OWN_CERTIFICATE: (&str, &str) = ("/etc/spa-knockd/page.crt", "/etc/spa-knockd/page.key");
+
 /// Who has one-time passwords, who must wait, and whether the page can be there. No secret is told.
 pub(super) fn list(question: Question, arguments: &Arguments) -> Result<Value, Failure> {
     question.end()?;
@@ -76,7 +79,8 @@ pub(super) fn list(question: Question, arguments: &Arguments) -> Result<Value, F
 
 /// What a page that is switched on needs of this machine.
 fn page(page: &Page) -> Value {
-    let certificate = [&page.cert, &page.key].into_iter().all(|file| Path::new(file).is_file());
+    let files = page.cert.as_deref().zip(page.key.as_deref()).unwrap_or(OWN_CERTIFICATE);
+    let certificate = [files.0, files.1].into_iter().all(|file| Path::new(file).is_file());
     json!({
         "port": page.port,
         "plain_port": page.plain_port,

@@ -171,7 +171,7 @@ spa_place_drop_ins() {
 	# Where the firewall has not been started, it finds them when it is.
 	fw4 -q reload
 	# A reload leaves sets that no file has any more.
-	[ -n "$SPA_PAGE" ] || nft 'delete set inet fw4 spa_page4_v1; delete set inet fw4 spa_page6_v1' 2>/dev/null
+	[ -n "$SPA_PAGE" ] || nft 'delete set inet fw4 spa_page4_v1; delete set inet fw4 spa_page6_v1; delete set inet fw4 spa_site6_v1' 2>/dev/null
 	return 0
 }
 

@@ -68,16 +68,15 @@ spa_places() {
 	done
 }
 
-# Prints who runs the page's server, and its words, one a line. Its own small directory, no handler of LuCI, no list of
-# files, no configuration of the other server: the program is all that can be asked for. A page is one request, so a
-# connection ends with it.
+# Prints the words of the page's server, one a line. Its own small directory, no handler of LuCI, no list of files, no
+# configuration of the other server: the program is all that can be asked for. A page is one request, so a connection
+# ends with it. 1: the certificate; 2: its key.
 spa_page_words() {
 	local network found plain=
 	# shellcheck disable=SC2046,SC2086 # lists of words
 	{
-		echo "$1"
 		printf '%s\n' "$SPA_PAGE_SERVER" -f -c /dev/null -h "$SPA_PAGE_ROOT" -x / -I open-sesame -D \
-			-n 16 -N 64 -t 20 -T 10 -k 0 -C "$2" -K "$3"
+			-n 32 -N 64 -t 20 -T 10 -k 0 -C "$1" -K "$2"
 		spa_places -s "$SPA_PAGE_PORT" ${SPA_PAGE_LISTEN:-0.0.0.0 ::}
 		[ "$SPA_PAGE_PLAIN" != 0 ] || return 0
 		for network in $SPA_PAGE_NETWORKS; do
@@ -98,19 +97,13 @@ spa_lend() {
 	) 2>/dev/null
 }
 
-# Writes down how the page's server is started. It is root only where its port is one of root's.
+# Writes down how the page's server is started.
 spa_write_page() {
-	local user="$SPA_PAGE_USER" file="$SPA_RESOLVED/page" cert="$SPA_RESOLVED/page.crt" key="$SPA_RESOLVED/page.key"
-	if [ "$SPA_PAGE_PORT" -lt 1024 ] || { [ "$SPA_PAGE_PLAIN" != 0 ] && [ "$SPA_PAGE_PLAIN" -lt 1024 ]; }; then
-		user=root
-		rm -f "$cert" "$key"
-		cert="$SPA_PAGE_CERT" key="$SPA_PAGE_KEY"
-	elif ! spa_lend "$SPA_PAGE_CERT" "$cert" || ! spa_lend "$SPA_PAGE_KEY" "$key"; then
-		spa_page_fails "$SPA_RESOLVED cannot be written; is /var full?"
-		return
-	fi
-	{ spa_page_words "$user" "$cert" "$key" >"$file.new" && mv "$file.new" "$file"; } 2>/dev/null ||
-		spa_page_fails "$SPA_RESOLVED cannot be written; is /var full?"
+	local file="$SPA_RESOLVED/page" cert="$SPA_RESOLVED/page.crt" key="$SPA_RESOLVED/page.key"
+	{
+		spa_lend "$SPA_PAGE_CERT" "$cert" && spa_lend "$SPA_PAGE_KEY" "$key" &&
+			spa_page_words "$cert" "$key" >"$file.new" && mv "$file.new" "$file"
+	} 2>/dev/null || spa_page_fails "$SPA_RESOLVED cannot be written; is /var full?"
 }
 
 # Has everything in its place for the page's server, or says why not.
@@ -125,34 +118,21 @@ spa_prepare_page() {
 	rm -f "$SPA_RESOLVED/page" "$SPA_RESOLVED/page.crt" "$SPA_RESOLVED/page.key"
 }
 
-# Adds the page's server as it was written down, and fails where it was not.
+# Adds the page's server as it was written down, and fails where it was not. It is never root.
 spa_add_page() {
-	local user='' word cert='' key='' before=
+	local word
 	[ -f "$SPA_RESOLVED/page" ] || return
 	set --
-	while read -r word; do
-		[ -n "$user" ] || {
-			user=$word
-			continue
-		}
-		case "$before" in
-		-C) cert=$word ;;
-		-K) key=$word ;;
-		esac
-		before=$word
-		set -- "$@" "$word"
-	done <"$SPA_RESOLVED/page"
+	while read -r word; do set -- "$@" "$word"; done <"$SPA_RESOLVED/page"
 	procd_open_instance page
 	procd_set_param command "$@"
 	# A new certificate is a new server.
-	procd_set_param file "$cert" "$key"
+	procd_set_param file "$SPA_RESOLVED/page.crt" "$SPA_RESOLVED/page.key"
 	procd_set_param respawn 3600 30 0
 	procd_set_param stderr 1
-	procd_set_param limits core=0 as=134217728 nofile=128
-	if [ "$user" != root ]; then
-		procd_set_param user "$user"
-		procd_set_param group "$user"
-	fi
+	procd_set_param limits core=0 as=67108864 nofile=128
+	procd_set_param user "$SPA_PAGE_USER"
+	procd_set_param group "$SPA_PAGE_USER"
 	procd_close_instance
 }
 

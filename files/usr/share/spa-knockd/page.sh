@@ -21,13 +21,15 @@ spa_once() {
 # emptied where the page cannot be.
 spa_read_page() {
 	local kind enabled
-	SPA_PAGE='' SPA_PAGE_WANTED='' SPA_PAGE_NETWORKS='' SPA_PAGE_FROM=''
+	SPA_PAGE='' SPA_PAGE_WANTED='' SPA_PAGE_PORT='' SPA_PAGE_NETWORKS='' SPA_PAGE_FROM=''
 	config_get kind page TYPE
 	[ "$kind" = page ] || return 0
 	config_get_bool enabled page enabled 0
 	[ "$enabled" = 1 ] || return 0
 	SPA_PAGE=1 SPA_PAGE_WANTED=1
 	config_get SPA_PAGE_PORT page port 8443
+	# Another web server serves it.
+	[ "$SPA_PAGE_PORT" != 0 ] || SPA_PAGE=
 	config_get SPA_PAGE_PLAIN page plain_port 0
 	config_get SPA_PAGE_LISTEN page listen
 	SPA_PAGE_LISTEN=$(spa_once "$SPA_PAGE_LISTEN")
@@ -135,9 +137,18 @@ spa_holder() {
 	[ -n "$found" ] || echo "another program"
 }
 
-# Whether a port is the page's to have. 1: the port.
+# Whether a port is the page's to have. 1: the port; 2: its option.
 spa_page_may_have() {
 	local port="$1" holders
+	# nft would take one with a zero in front for octal; and below 1024 listens only root.
+	case "$port" in
+	[1-9][0-9][0-9][0-9] | [1-9][0-9][0-9][0-9][0-9]) ;;
+	*) port=0 ;;
+	esac
+	if [ "$port" -lt 1024 ] || [ "$port" -gt 65535 ]; then
+		spa_page_fails "option ${2:-port} must be a port from 1024 to 65535"
+		return
+	fi
 	SPA_PAGE_TAKEN=
 	if [ -f /etc/config/uhttpd ]; then
 		spa_forget_sections
@@ -191,18 +202,15 @@ spa_make_certificate() {
 		spa_note notice "a certificate for the page was made, $SPA_PAGE_OWN.crt; browsers will ask whether to trust it"
 }
 
-# Sees to it that there is a certificate and its key: those that are named; else our own, LuCI's, or one that is made.
+# Sees to it that there is a certificate and its key: those that are named, else our own, which is made once.
 spa_find_certificate() {
-	local file own="$SPA_PAGE_OWN"
+	local file
 	if [ -z "$SPA_PAGE_CERT$SPA_PAGE_KEY" ]; then
-		SPA_PAGE_CERT=/etc/uhttpd.crt SPA_PAGE_KEY=/etc/uhttpd.key
-		{ [ -s "$SPA_PAGE_CERT" ] && [ -s "$SPA_PAGE_KEY" ] && [ ! -s "$own.crt" ]; } ||
-			{ [ -s "$own.crt" ] && [ -s "$own.key" ]; } || spa_make_certificate ||
+		SPA_PAGE_CERT=$SPA_PAGE_OWN.crt SPA_PAGE_KEY=$SPA_PAGE_OWN.key
+		{ [ -s "$SPA_PAGE_CERT" ] && [ -s "$SPA_PAGE_KEY" ]; } || spa_make_certificate ||
 			spa_page_fails "there is no certificate, nor anything to make one; $(spa_to_install px5g-mbedtls), or name one by option cert and option key" ||
 			return
-		[ ! -s "$own.crt" ] || SPA_PAGE_CERT=$own.crt SPA_PAGE_KEY=$own.key
 	fi
-	: "${SPA_PAGE_CERT:=/etc/uhttpd.crt}" "${SPA_PAGE_KEY:=/etc/uhttpd.key}"
 	for file in "$SPA_PAGE_CERT" "$SPA_PAGE_KEY"; do
 		[ -s "$file" ] || spa_page_fails "$file is missing or empty; correct option cert and option key" || return
 	done

@@ -220,7 +220,12 @@ function page(values, mainValues, stanzas) {
 	const isTaken = port => port == text(mainValues?.tcp_listen) || guarded.includes(`tcp/${port}`);
 
 	flags(values, [ 'enabled' ], add);
-	add('plain_port', Number(text(values.plain_port)) == Number(text(values.port) || '8443'), _('This is the port with TLS.'));
+	const plain = Number(text(values.plain_port)), tls = Number(text(values.port) || '8443');
+
+	add('plain_port', plain > 0 && plain == tls, _('This is the port with TLS.'));
+	add('plain_port', plain > 0 && tls == 0, _('Another web server serves the page, for the port with TLS is 0.'));
+	add('cert', text(values.cert) != '' && text(values.key) == '', _('Name the certificate and its key, or neither.'));
+	add('key', text(values.key) != '' && text(values.cert) == '', _('Name the certificate and its key, or neither.'));
 
 	for (const name of [ 'port', 'plain_port' ])
 		add(name, pagePorts({ enabled: values.enabled, port: '0', plain_port: '0', [name]: values[name] || ((name == 'port') ? '8443' : '0') }).some(isTaken),

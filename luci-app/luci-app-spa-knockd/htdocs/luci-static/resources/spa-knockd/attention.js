@@ -38,9 +38,10 @@ function ofPage(otp) {
 	const { port, plain_port, certificate, server } = otp.page;
 	const list = [];
 
-	if (!server)
+	/* Without a port, another web server has the page, and who knows what it needs. */
+	if (port != null && !server)
 		list.push(mild(_('There is no page of one-time passwords, because the web server uhttpd is not installed: install the package uhttpd.')));
-	else if (!certificate)
+	else if (port != null && !certificate)
 		list.push(mild(_('The page of one-time passwords has no certificate or no key for it, so it may not answer at port %d.').format(port), [ PASSWORDS ]));
 
 	if (plain_port)

@@ -39,24 +39,24 @@ function addVisitors(s) {
 function addServer(s) {
 	let o;
 
-	o = s.taboption('server', fields.Value, 'port', _('Port'), _('The port with TLS. The firewall lets everybody reach it.'));
+	o = s.taboption('server', fields.Value, 'port', _('Port'), _('The port with TLS, 1024 or above. The firewall lets everybody reach it. 0: another web server serves the page.'));
 	o.placeholder = '8443';
-	o.validate = fields.checkedBy(validate.portNumber);
+	o.validate = fields.checkedBy(validatepage.port);
 
 	o = s.taboption('server', fields.Value, 'plain_port', _('Port without TLS'), _('For visitors from the networks that may come without TLS. 0: none.'));
 	o.placeholder = '0';
-	o.validate = fields.checkedBy(validatepage.portOrNone);
+	o.validate = fields.checkedBy(validatepage.port);
 
 	o = s.taboption('server', fields.List, 'listen', _('Addresses'), _('Addresses of the router at which the page is. Empty: all.'));
 	o.placeholder = '192.168.1.1';
 	o.validate = fields.checkedBy(validatepage.hostAddress);
 
-	o = s.taboption('server', fields.Value, 'cert', _('Certificate'), _('The file of the certificate.'));
-	o.placeholder = '/etc/uhttpd.crt';
+	o = s.taboption('server', fields.Value, 'cert', _('Certificate'), _('The file of the certificate. Empty: one that is made for the page alone.'));
+	o.placeholder = '/etc/spa-knockd/page.crt';
 	o.validate = fields.checkedBy(validatepage.path);
 
 	o = s.taboption('server', fields.Value, 'key', _('Key of the certificate'), _('The file of its key; the key itself is never shown.'));
-	o.placeholder = '/etc/uhttpd.key';
+	o.placeholder = '/etc/spa-knockd/page.key';
 	o.validate = fields.checkedBy(validatepage.path);
 }
 

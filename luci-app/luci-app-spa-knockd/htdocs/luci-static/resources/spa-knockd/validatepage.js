@@ -7,7 +7,7 @@
  * Whether one value of an option of the page of one-time passwords is right, as the daemon's parser judges it.
  */
 
-const HOST_MAX = 253, PATH_MAX = 255;
+const HOST_MAX = 253, PATH_MAX = 255, PORT_MIN = 1024;
 
 /* A network that is not everybody's; `everybody` says why not. */
 function narrow(everybody) {
@@ -43,9 +43,11 @@ const host = validate.printable(value => {
 		|| _('Write the name or the address under which the page is reached, such as knock.example.net, without a port.');
 });
 
-const portOrNone = validate.printable(value => value == '0' || validate.isPortNumber(value) || _('Write a port from 1 to 65535, or 0 for none.'));
+/* The firewall takes a number with a zero in front for octal; and below 1024 only root may listen, which the web server is not. */
+const port = validate.printable(value => value == '0' || (validate.isPortNumber(value) && value[0] != '0' && Number(value) >= PORT_MIN)
+	|| _('Write a port from 1024 to 65535, or 0 for none. The firewall can redirect another one to it.'));
 
 const path = validate.printable(value => (value.length <= PATH_MAX && /^\/[A-Za-z0-9/._+-]*$/.test(value))
 	|| _('Write the full path of a file, such as /etc/uhttpd.crt: letters, digits and ._+- alone.'));
 
-return baseclass.extend({ plainNetwork, proxy, hostAddress, host, portOrNone, path });
+return baseclass.extend({ plainNetwork, proxy, hostAddress, host, port, path });
