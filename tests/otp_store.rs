@@ -22,7 +22,8 @@ use spa_knockd::otp::verify::{Circumstances, Why};
 
 const PASSPHRASE: &[u8] = b"This is a test.";
 const NOW: u64 = 2_000_000_000;
-const SET: Circumstances = Circumstances { unix: Some(NOW), allow_md4: false, short_answers: true };
+const SET: Circumstances =
+    Circumstances { unix: Some(NOW), allow_md4: false, allow_new_chain: true, short_answers: true };
 
 /// A state directory that goes with the test.
 struct State(PathBuf);

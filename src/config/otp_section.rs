@@ -62,7 +62,13 @@ pub(super) fn read(name: &str, options: &mut Options<'_>) -> Option<Otp> {
         prefix_v6,
         expires: options.one("expires", expires),
     };
-    let otp = Otp { access, allow_override, override_range, allow_md4: options.flag("allow_md4", false) };
+    let otp = Otp {
+        access,
+        allow_override,
+        override_range,
+        allow_md4: options.flag("allow_md4", false),
+        allow_new_chain: options.flag("allow_new_chain", false),
+    };
     // What the page shows must fit one line of the daemon's.
     for (option, count) in [("open", otp.services().len()), ("override_range", otp.override_range.len())] {
         if count > PAGE_SERVICES_MAX {

@@ -110,6 +110,18 @@ impl Report {
         });
     }
 
+    /// Says that a user's one-time passwords are others now; whoever has stolen one may have done that.
+    pub fn renewed(&mut self, section: &str, visitor: IpAddr, time: u64) {
+        let line = format!("{section} has begun a new chain, one-time password from {visitor}");
+        log::warn!("{line}");
+        self.events.push(Event {
+            access: Some(section.to_owned()),
+            from: Some(visitor),
+            text: Some(line),
+            ..Event::new(Kind::Renew, time)
+        });
+    }
+
     /// Says that the page refused somebody; `code` is a reason's, or one of `docs/one-time-passwords.md`.
     pub fn turned_away(
         &mut self,

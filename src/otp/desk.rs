@@ -60,6 +60,7 @@ impl Refused {
                 Why::Replay => "otp_replay",
                 Why::Exhausted => "otp_exhausted",
                 Why::NewChain => "otp_new_chain",
+                Why::NewChainForbidden => "otp_new_chain_off",
                 Why::Md4 => "otp_md4",
                 Why::ClockNotSet => "otp_clock_not_set",
                 Why::ShortAnswer => "otp_paused",
@@ -90,6 +91,9 @@ impl Refused {
                 Why::Replay => "the code was accepted before, or is older than one that was; wait for the next one",
                 Why::Exhausted => "no password of the chain is left: spa-knockd otp reset NAME",
                 Why::NewChain => "the password was right and is spent, but the new chain cannot be used",
+                Why::NewChainForbidden => {
+                    "a new chain came with it, and `allow_new_chain` is 0; nothing is spent, the password alone is taken"
+                }
                 Why::Md4 => "the chain is of md4, and `allow_md4` is 0",
                 Why::ClockNotSet => "codes of the time need a clock that is set; chains and counted codes do not",
                 Why::ShortAnswer => {
@@ -107,7 +111,7 @@ impl Refused {
             Self::UnknownUser | Self::Expired | Self::Source | Self::Store(Refusal::NoRecord) => true,
             Self::Throttled(_) | Self::Store(Refusal::Busy | Refusal::Store(_)) => false,
             Self::Store(Refusal::Response(why)) => {
-                !matches!(why, Why::ShortAnswer | Why::ClockNotSet | Why::Md4 | Why::NewChain)
+                !matches!(why, Why::ShortAnswer | Why::ClockNotSet | Why::Md4 | Why::NewChain | Why::NewChainForbidden)
             }
         }
     }
@@ -162,7 +166,8 @@ impl Desk {
             }),
         };
         let allow_md4 = section.is_some_and(|otp| otp.allow_md4);
-        let circumstances = Circumstances { unix, allow_md4, short_answers };
+        let allow_new_chain = section.is_some_and(|otp| otp.allow_new_chain);
+        let circumstances = Circumstances { unix, allow_md4, allow_new_chain, short_answers };
         // A name that no store knows costs what a wrong password does, and spends nobody's.
         let user = if refused.is_none() { attempt.user } else { "" };
         let outcome = self.store.verify(user, attempt.text, circumstances).map_err(Refused::Store);

@@ -12,6 +12,8 @@ pub struct Circumstances {
     pub unix: Option<u64>,
     /// Whether a chain of MD4 is taken.
     pub allow_md4: bool,
+    /// Whether a response may begin a new chain.
+    pub allow_new_chain: bool,
     /// Whether an answer that could be guessed is looked at: a single code of an app.
     pub short_answers: bool,
 }
@@ -33,6 +35,8 @@ pub enum Why {
     Exhausted,
     /// The password was right and is spent, and the new chain that came with it cannot be used.
     NewChain,
+    /// A new chain came with it, which the user's section does not allow; it was not looked at.
+    NewChainForbidden,
     /// It is one of a chain of MD4, which the user's section does not allow.
     Md4,
     /// It is a code of the time, and the clock is not set.
@@ -133,6 +137,8 @@ fn judge_chain(chain: &Chain, text: &str, circumstances: Circumstances) -> Verdi
             Some(password) => Verdict { outcome: Ok(false), next: Some(Record::Chain(below(chain, password))) },
             None => Verdict::refused(Why::Mismatch),
         },
+        // One stolen password would else be good for ever. It is not even compared, and so not spent.
+        Ok(Response::Reinit(..)) if !circumstances.allow_new_chain => Verdict::refused(Why::NewChainForbidden),
         Ok(Response::Reinit(current, new)) if fits(&&current) => {
             match new.filter(|new| is_usable(new, chain, circumstances)) {
                 Some(NewChain { algorithm, sequence, seed, first }) => Verdict {
@@ -163,7 +169,8 @@ fn is_usable(new: &NewChain, chain: &Chain, circumstances: Circumstances) -> boo
 mod tests {
     use super::*;
 
-    const SET: Circumstances = Circumstances { unix: Some(1_700_000_010), allow_md4: false, short_answers: true };
+    const SET: Circumstances =
+        Circumstances { unix: Some(1_700_000_010), allow_md4: false, allow_new_chain: true, short_answers: true };
 
     fn totp(floor: u64) -> Record {
         let secret = crate::knock::fwknop::keys::Secret::new(b"12345678901234567890".to_vec());
@@ -212,6 +219,20 @@ mod tests {
         let verdict = judge(&chain(chain::Algorithm::Md5), &text, SET);
         assert_eq!((verdict.outcome, verdict.next.unwrap().left()), (Err(Why::NewChain), Some(7)));
         assert_eq!(judge(&chain(chain::Algorithm::Md5), &text, allowed).outcome, Ok(true));
+    }
+
+    #[test]
+    fn a_new_chain_that_is_not_allowed_spends_nothing() {
+        let seed: chain::Seed = "ke1234".parse().unwrap();
+        let of = |number| chain::password(chain::Algorithm::Md5, b"This is a test.", &seed, number);
+        let record =
+            Record::Chain(Chain { algorithm: chain::Algorithm::Md5, sequence: 9, seed: seed.clone(), last: of(9) });
+        let forbidden = Circumstances { allow_new_chain: false, ..SET };
+        for (number, new) in [(8, ":md5 99 ke1235:0123456789abcdef"), (8, ""), (7, ":md5 99 ke1235:0123456789abcdef")] {
+            let text = format!("init-hex:{}{new}", *of(number).to_hex());
+            assert_eq!(judge(&record, &text, forbidden), Verdict::refused(Why::NewChainForbidden), "{text}");
+        }
+        assert_eq!(judge(&record, &of(8).to_hex(), forbidden).outcome, Ok(false));
     }
 
     #[test]

@@ -37,6 +37,7 @@ fn faults_of_a_section_of_one_time_passwords() {
         ("option allow_override '2'", "allow_override", "must be 1 or 0"),
         ("option override_range '10.0.0.0/8'\n\tlist override_range '10.1.0.0/16'", "override_range", "and again"),
         ("option allow_md4 'maybe'", "allow_md4", "must be 1 or 0"),
+        ("option allow_new_chain 'yes please'", "allow_new_chain", "must be 1 or 0"),
         ("list source 'localhost'", "source", "IPv4 or IPv6 address"),
         ("option prefix_v4 '7'", "prefix_v4", "8 to 32"),
         ("option prefix_v6 '129'", "prefix_v6", "16 to 128"),

@@ -63,6 +63,10 @@ impl Daemon {
                 }
             },
             Want::Look(grant) => Done::Left(self.left(&grant)),
+            Want::Renewed { section, visitor } => {
+                self.door.report.renewed(&section, visitor, self.door.clock.unix);
+                return None;
+            }
             Want::Note(Note { section, visitor, code, text }) => {
                 let (now, time) = (self.door.now, self.door.clock.unix);
                 self.door.report.turned_away(section.as_deref(), code, &text, visitor, now, time);

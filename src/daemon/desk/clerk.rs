@@ -147,6 +147,10 @@ impl<H: Host> Clerk<H> {
         match self.desk.verify(&Attempt { user, section, text, source: visitor, boot: now, unix }) {
             Ok(accepted) => {
                 self.accepted = self.accepted.saturating_add(1);
+                // Also where nothing opens or something is closed: it is how a thief would stay.
+                if accepted.renewed {
+                    self.house.tell(Want::Renewed { section: login.user.clone(), visitor });
+                }
                 if login.sign_off { self.sign_off(&wish) } else { self.open(wish, &accepted, section, now) }
             }
             Err(refused) => {
@@ -221,7 +225,7 @@ impl<H: Host> Clerk<H> {
 
     fn note(&mut self, section: Option<&Otp>, visitor: IpAddr, code: &'static str, text: String) {
         let section = section.map(|otp| otp.access.name.clone());
-        self.house.note(Note { section, visitor, code, text });
+        self.house.tell(Want::Note(Note { section, visitor, code, text }));
     }
 }
 

@@ -42,6 +42,13 @@ pub(super) enum Want {
     },
     /// Whether something of a grant is still open.
     Look(Grant),
+    /// A password was right, and its user's chain is a new one from now on, for the log; nobody waits for an answer.
+    Renewed {
+        /// The section.
+        section: String,
+        /// Where the visit came from.
+        visitor: IpAddr,
+    },
     /// A refusal for the log; nobody waits for an answer.
     Note(Note),
 }
