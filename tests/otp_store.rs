@@ -90,7 +90,7 @@ fn refused(why: Why) -> Result<Accepted, Refusal> {
 fn a_password_is_taken_once_and_the_next_one_follows() {
     let state = State::new("once").with(&chain(4));
     let store = state.store();
-    assert_eq!(store.challenge("alice").unwrap().to_string(), "otp-md5 3 ke1234 ext");
+    assert_eq!(store.challenge("alice", &[], NOW).unwrap().to_string(), "otp-md5 3 ke1234 ext");
     for number in [3, 2, 1] {
         let left = Some(number - 1);
         assert_eq!(store.verify("alice", &typed(number), SET), Ok(Accepted { left, renewed: false }));
@@ -117,7 +117,7 @@ fn files_are_private_and_their_directorys_owners() {
     fs::create_dir(&state.0).unwrap();
     chown(&state.0, Some(62_201), Some(62_201)).unwrap();
     let state = state.with(&chain(9));
-    state.store().challenge("bob").unwrap();
+    state.store().challenge("bob", &[], NOW).unwrap();
     for (path, mode) in [
         (state.0.join("otp"), 0o700),
         (state.file("alice"), 0o600),
@@ -198,7 +198,7 @@ fn a_record_cut_at_any_byte_is_named_with_its_remedy_and_left_as_it_is() {
             assert!(line.contains("otp/alice: ") && line.contains("spa-knockd otp remove alice"), "{line}");
             assert!(!line.contains("GEZDGNBV"), "{line}");
             assert_eq!(fs::read(state.file("alice")).unwrap(), damaged, "nothing is written over it");
-            assert_ne!(state.store().challenge("alice").unwrap().sequence, 8, "a decoy, as for anybody");
+            assert_ne!(state.store().challenge("alice", &[], NOW).unwrap().sequence, 8, "a decoy, as for anybody");
         }
     }
     let state = State::new("large").with(&chain(9));
@@ -405,15 +405,47 @@ fn whoever_may_not_come_in_spends_no_password() {
 }
 
 #[test]
+fn decoys_look_like_the_chains_that_there_are() {
+    let state = State::new("alike").with(&chain(9));
+    let store = state.store();
+    let own = store.challenge("alice", &["alice"], NOW).unwrap();
+    let last = password(Algorithm::Sha1, PASSPHRASE, &seed(), 60);
+    let bobs = Chain { algorithm: Algorithm::Sha1, sequence: 60, seed: seed(), last };
+    store.lock().unwrap().write("bob", &Record::Chain(bobs)).unwrap();
+    let mut seen = [false; 2];
+    for number in 0..40 {
+        let name = format!("user{number}");
+        let decoy = store.challenge(&name, &["alice", "bob", "../bob", "nobody"], NOW).unwrap();
+        assert!(
+            (1..=99).contains(&decoy.sequence) && decoy.seed.text().len() == 6 && decoy.seed != own.seed,
+            "{decoy}"
+        );
+        seen[usize::from(decoy.algorithm == Algorithm::Sha1)] = true;
+    }
+    assert_eq!(seen, [true; 2], "some look like alice's, some like bob's");
+    // A chain that has come to its end would stand out by a number 0.
+    let state = State::new("over").with(&chain(1));
+    let decoy = state.store().challenge("alice", &["alice"], NOW).unwrap();
+    assert!((1..=99).contains(&decoy.sequence) && decoy.seed != own.seed, "{decoy}");
+    assert_eq!(state.store().verify("alice", &typed(0), SET), refused(Why::Exhausted), "the log says what it is");
+    assert_eq!(state.store().like("mallory", &["alice"]), Ok(Some("alice")));
+    assert_eq!(state.store().like("mallory", &[]), Ok(None));
+}
+
+#[test]
 fn a_name_that_nobody_has_gets_a_challenge_as_any_other() {
     let state = State::new("decoy").with(&totp());
     let desk = Desk::new(state.store());
-    let of = |name: &str| desk.challenge(name).unwrap().to_string();
+    let of = |name: &str| desk.challenge(name, &["alice"], NOW).unwrap().to_string();
     assert_eq!(of("mallory"), of("mallory"));
     assert_ne!(of("mallory"), of("mallet"));
     assert_eq!(of("alice"), of("alice"), "an app's user, too");
     let restarted = Desk::new(state.store());
-    assert_eq!(restarted.challenge("mallory").unwrap().to_string(), of("mallory"));
+    assert_eq!(restarted.challenge("mallory", &["alice"], NOW).unwrap().to_string(), of("mallory"));
     let other = State::new("decoy-other");
-    assert_ne!(other.store().challenge("mallory").unwrap().to_string(), of("mallory"), "each router has its own");
+    assert_ne!(
+        other.store().challenge("mallory", &["alice"], NOW).unwrap().to_string(),
+        of("mallory"),
+        "each router has its own"
+    );
 }

@@ -178,8 +178,23 @@ impl Desk {
     ///
     /// # Errors
     /// See [`Store::challenge`].
-    pub fn challenge(&self, user: &str) -> Result<Challenge, Refusal> {
-        self.store.challenge(user)
+    pub fn challenge(&self, user: &str, others: &[&str], unix: u64) -> Result<Challenge, Refusal> {
+        self.store.challenge(user, others, unix)
+    }
+
+    /// Whom of the others a name is like that nobody has.
+    ///
+    /// # Errors
+    /// See [`Store::like`].
+    pub fn like<'a>(&self, name: &str, others: &[&'a str]) -> Result<Option<&'a str>, Refusal> {
+        self.store.like(name, others)
+    }
+
+    /// Does what judging a response takes, for one that is refused already; no password is spent.
+    pub fn pretend(&self, text: &str) {
+        let circumstances =
+            Circumstances { unix: None, allow_md4: false, allow_new_chain: false, short_answers: false };
+        let _ = self.store.verify("", text, circumstances);
     }
 
     /// The memory of wrong answers, to show and to forget.

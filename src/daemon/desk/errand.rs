@@ -31,6 +31,8 @@ impl Wish {
 pub(super) enum Want {
     /// Whether the section's policy allows it; a refusal is logged.
     Judge(Wish),
+    /// The same work for a name that nobody has, by the section that it seems to be; nothing is said of it.
+    Weigh(Wish),
     /// What a password that was right and is spent is good for; a refusal is logged.
     Open(Wish),
     /// The end of what a section has opened for an address.

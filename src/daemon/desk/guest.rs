@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags};
 use zeroize::Zeroizing;
 
-use crate::limits::{PAGE_DEADLINE, PAGE_LINE_MAX, PAGE_REFUSAL_TIME};
+use crate::limits::{PAGE_DEADLINE, PAGE_FORM_TIME, PAGE_LINE_MAX, PAGE_REFUSAL_TIME};
 use crate::web::wire::{Answer, Ask, Outcome, VERSION, line};
 
 /// The guest is gone, or has to go.
@@ -81,12 +81,11 @@ impl Guest {
                 Some(ask) => answer(ask, now),
                 None => Answer { v: VERSION, visitor: None, tls: false, outcome: Outcome::Malformed },
             };
-            let is_refusal = reply.outcome == Outcome::Refused;
+            let step = step(&reply.outcome);
             // Every answer fits: what it is made of is bounded when the configuration is read.
             let reply = line(&reply).ok_or(Gone)?;
-            let due = now.saturating_add(Duration::from_millis(PAGE_REFUSAL_TIME));
-            // Whatever the reason, and however long it took to find it.
-            if is_refusal && clock() < due {
+            // Whatever it is for, and however long it took.
+            if let Some(due) = step.map(|step| due(now, clock(), step)) {
                 self.stage = Stage::Waits(reply, due);
                 return Ok(());
             }
@@ -140,6 +139,22 @@ impl Guest {
         }
         Err(Gone)
     }
+}
+
+/// The steps of time in which answers are given whose time could tell something: who is known, or what the desk does.
+fn step(outcome: &Outcome) -> Option<Duration> {
+    match outcome {
+        Outcome::Refused => Some(Duration::from_millis(PAGE_REFUSAL_TIME)),
+        Outcome::Form(_) | Outcome::Stale(_) | Outcome::Address(_) => Some(Duration::from_millis(PAGE_FORM_TIME)),
+        _ => None,
+    }
+}
+
+/// The end of the step that it is now, or of the first one.
+fn due(asked: Duration, now: Duration, step: Duration) -> Duration {
+    let taken = now.saturating_sub(asked).as_millis();
+    let steps = taken.checked_div(step.as_millis()).and_then(|steps| u32::try_from(steps).ok()).unwrap_or(0);
+    asked.saturating_add(step.saturating_mul(steps.saturating_add(1)))
 }
 
 /// Says to one guest too many that it is one.
@@ -208,6 +223,38 @@ mod tests {
         assert!(turn(&mut guest, NOW + Duration::from_secs(1), &Outcome::Entry).is_err());
         drop(guest);
         assert!(all(&client).contains("refused"));
+    }
+
+    #[test]
+    fn late_refusals_and_forms_come_at_the_end_of_a_step() {
+        let form = crate::web::wire::Form {
+            user: String::new(),
+            challenge: String::new(),
+            services: vec![],
+            may_override: false,
+            ranges: vec![],
+            timeout: 1,
+            token: String::new(),
+        };
+        for (outcome, took, answered) in [
+            (Outcome::Refused, 0, 1_000),
+            (Outcome::Refused, 999, 1_000),
+            (Outcome::Refused, 1_001, 2_000),
+            (Outcome::Refused, 5_200, 6_000),
+            (Outcome::Form(form.clone()), 0, 150),
+            (Outcome::Stale(form.clone()), 149, 150),
+            (Outcome::Address(form), 151, 300),
+        ] {
+            let (mut client, mut guest) = pair();
+            client.write_all(QUESTION).unwrap();
+            let times = std::cell::Cell::new(NOW);
+            let slow = &mut |_, _| {
+                times.set(NOW + Duration::from_millis(took));
+                reply(outcome.clone())
+            };
+            assert!(guest.turn(&|| times.get(), slow).is_ok());
+            assert_eq!(guest.due(), NOW + Duration::from_millis(answered), "{outcome:?} after {took} ms");
+        }
     }
 
     #[test]

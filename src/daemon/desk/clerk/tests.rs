@@ -125,9 +125,18 @@ fn the_policy_comes_before_the_password_and_the_password_before_the_door() {
 }
 
 #[test]
-fn a_name_that_nobody_has_is_never_a_matter_for_the_house() {
+fn a_name_that_nobody_has_takes_the_same_way_and_nothing_is_said_of_it() {
     let mut booth = booth("unknown", "");
-    assert_eq!(booth.login("carol", &typed(98), false, &[]), Outcome::Refused);
+    for answer in [ALLOWED, Some(Done::Allowed(None))] {
+        assert_eq!(booth.login("carol", &typed(98), false, &[answer]), Outcome::Refused);
+        let wish = match booth.clerk.house.wants.pop() {
+            Some(Want::Weigh(wish)) => wish,
+            other => panic!("{other:?}"),
+        };
+        let Outcome::Form(form) = booth.ask(What::Form { user: "carol".to_owned() }) else { panic!("no form") };
+        let shown = if form.timeout == 60 { "bob" } else { "alice" };
+        assert_eq!((wish.section.as_str(), wish.visitor.to_string().as_str()), (shown, "192.0.2.1"));
+    }
     assert_eq!(booth.clerk.house.wants, []);
     let note = booth.clerk.house.notes.pop().unwrap();
     assert_eq!((note.section, note.code), (None, "otp_unknown_user"));
@@ -139,6 +148,8 @@ fn a_name_that_nobody_has_is_never_a_matter_for_the_house() {
         seen[usize::from(timeout == 60)] = true;
     }
     assert_eq!(seen, [true; 2], "they look like one user as well as like another");
+    assert_eq!(booth.login("carol", &typed(98), false, &[None]), Outcome::Refused);
+    assert_eq!(booth.clerk.house.notes.pop().unwrap().code, "otp_busy", "as for somebody who is known");
 }
 
 #[test]
