@@ -18,12 +18,13 @@ use spa_knockd::otp::codes::{self, Token};
 use spa_knockd::otp::desk::{Attempt, Desk, Refused};
 use spa_knockd::otp::record::{Chain, Record};
 use spa_knockd::otp::store::{Accepted, Refusal, Store};
+use spa_knockd::otp::throttle::Admission;
 use spa_knockd::otp::verify::{Circumstances, Why};
 
 const PASSPHRASE: &[u8] = b"This is a test.";
 const NOW: u64 = 2_000_000_000;
 const SET: Circumstances =
-    Circumstances { unix: Some(NOW), allow_md4: false, allow_new_chain: true, short_answers: true };
+    Circumstances { unix: Some(NOW), allow_md4: false, allow_new_chain: true, codes: Admission::Any };
 
 /// A state directory that goes with the test.
 struct State(PathBuf);
@@ -198,7 +199,7 @@ fn a_record_cut_at_any_byte_is_named_with_its_remedy_and_left_as_it_is() {
             assert!(line.contains("otp/alice: ") && line.contains("spa-knockd otp remove alice"), "{line}");
             assert!(!line.contains("GEZDGNBV"), "{line}");
             assert_eq!(fs::read(state.file("alice")).unwrap(), damaged, "nothing is written over it");
-            assert_ne!(state.store().challenge("alice", &[], NOW).unwrap().sequence, 8, "a decoy, as for anybody");
+            assert_ne!(state.store().challenge("alice", &[], NOW).unwrap().seed, seed(), "a decoy, as for anybody");
         }
     }
     let state = State::new("large").with(&chain(9));
@@ -372,18 +373,34 @@ fn who_guesses_from_everywhere_does_not_shut_the_owner_out() {
 }
 
 #[test]
-fn a_paused_source_is_not_judged_and_spends_nothing() {
-    let state = State::new("pause").with(&chain(9));
+fn a_neighbour_behind_the_same_address_does_not_shut_out_who_has_a_card() {
+    let state = State::new("neighbour").with(&chain(9));
+    let alice = section("");
+    let mut desk = Desk::new(state.store());
+    for second in 0..600 {
+        assert!(desk.verify(&attempt(None, "x", "198.51.100.7", second)).is_err());
+        assert!(desk.verify(&attempt(Some(&alice), &typed(3), "198.51.100.7", second)).is_err());
+    }
+    assert!(desk.verify(&attempt(Some(&alice), &typed(8), "198.51.100.7", 599)).is_ok());
+    assert_eq!(state.record(), chain(8));
+}
+
+#[test]
+fn a_paused_source_s_codes_are_not_judged_and_none_is_spent() {
+    let state = State::new("pause").with(&totp());
     let alice = section("");
     let mut desk = Desk::new(state.store());
     for _ in 0..4 {
-        let wrong = desk.verify(&attempt(Some(&alice), &typed(3), "2001:db8::1", 0));
-        assert_eq!(wrong, Err(Refused::Store(Refusal::Response(Why::Mismatch))));
+        let wrong = desk.verify(&attempt(Some(&alice), "000000", "2001:db8::1", 0));
+        assert_eq!(wrong, Err(Refused::Store(Refusal::Response(Why::WrongCode))));
     }
-    let wait = desk.verify(&attempt(Some(&alice), &typed(8), "2001:db8::2", 0));
-    assert_eq!(wait, Err(Refused::Throttled(Duration::from_secs(2))), "the same network");
-    assert_eq!(state.record(), chain(9));
-    assert!(desk.verify(&attempt(Some(&alice), &typed(8), "2001:db8::2", 2)).is_ok());
+    let pair = format!("{}{}", *token().text(NOW / 30), *token().text(NOW / 30 + 1));
+    let wait = Err(Refused::Store(Refusal::Response(Why::Throttled(Duration::from_secs(2)))));
+    for _ in 0..9 {
+        assert_eq!(desk.verify(&attempt(Some(&alice), &pair, "2001:db8::2", 0)), wait, "the same network");
+    }
+    assert_eq!(state.record(), totp());
+    assert!(desk.verify(&attempt(Some(&alice), &pair, "2001:db8::2", 2)).is_ok());
 }
 
 #[test]

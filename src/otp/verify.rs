@@ -1,9 +1,12 @@
 //! Record and response to a verdict and the next record: no file, no clock.
 
+use std::time::Duration;
+
 use super::chain::{self, Password};
 use super::codes::{self, Token};
 use super::record::{Chain, Record};
 use super::response::{self, Codes, Malformed, NewChain, Response};
+use super::throttle::Admission;
 
 /// What besides record and response decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +17,8 @@ pub struct Circumstances {
     pub allow_md4: bool,
     /// Whether a response may begin a new chain.
     pub allow_new_chain: bool,
-    /// Whether an answer that could be guessed is looked at: a single code of an app.
-    pub short_answers: bool,
+    /// Which codes of an app are looked at; a password of a chain always is.
+    pub codes: Admission,
 }
 
 /// Why a response was not accepted.
@@ -41,6 +44,8 @@ pub enum Why {
     Md4,
     /// It is a code of the time, and the clock is not set.
     ClockNotSet,
+    /// It is a code, or two, and too many wrong answers came from there: none is looked at for so long.
+    Throttled(Duration),
     /// It is a single code, and too many wrong ones were tried; two consecutive codes are still taken.
     ShortAnswer,
 }
@@ -101,10 +106,11 @@ pub fn judge(record: &Record, text: &str, circumstances: Circumstances) -> Verdi
 /// The codes in a response, where they may be looked at.
 fn codes_of(token: &Token, text: &str, circumstances: Circumstances) -> Result<Codes, Why> {
     let codes = response::parse_codes(text, token.digits)?;
-    if matches!(codes, Codes::One(_)) && !circumstances.short_answers {
-        return Err(Why::ShortAnswer);
+    match (circumstances.codes, codes) {
+        (Admission::Wait(wait), _) => Err(Why::Throttled(wait)),
+        (Admission::Long, Codes::One(_)) => Err(Why::ShortAnswer),
+        (Admission::Long | Admission::Any, _) => Ok(codes),
     }
-    Ok(codes)
 }
 
 /// The first step after the given code's, or that of the second of two.
@@ -170,7 +176,7 @@ mod tests {
     use super::*;
 
     const SET: Circumstances =
-        Circumstances { unix: Some(1_700_000_010), allow_md4: false, allow_new_chain: true, short_answers: true };
+        Circumstances { unix: Some(1_700_000_010), allow_md4: false, allow_new_chain: true, codes: Admission::Any };
 
     fn totp(floor: u64) -> Record {
         let secret = crate::knock::fwknop::keys::Secret::new(b"12345678901234567890".to_vec());
@@ -198,10 +204,14 @@ mod tests {
         let step = 1_700_000_010 / 30;
         let unset = Circumstances { unix: None, ..SET };
         assert_eq!(judge(&totp(0), &token.text(step), unset), Verdict::refused(Why::ClockNotSet));
-        let paused = Circumstances { short_answers: false, ..SET };
+        let paused = Circumstances { codes: Admission::Long, ..SET };
         assert_eq!(judge(&totp(0), &token.text(step), paused), Verdict::refused(Why::ShortAnswer));
         let pair = format!("{}{}", *token.text(step), *token.text(step + 1));
         assert_eq!(judge(&totp(0), &pair, paused).outcome, Ok(false));
+        let waits = Circumstances { codes: Admission::Wait(Duration::from_secs(7)), ..SET };
+        for text in [&pair, &token.text(step)[..]] {
+            assert_eq!(judge(&totp(0), text, waits), Verdict::refused(Why::Throttled(Duration::from_secs(7))));
+        }
     }
 
     #[test]
