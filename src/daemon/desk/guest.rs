@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags};
 use zeroize::Zeroizing;
 
 use crate::limits::{PAGE_DEADLINE, PAGE_FORM_TIME, PAGE_LINE_MAX, PAGE_REFUSAL_TIME};
-use crate::web::wire::{Answer, Ask, Outcome, VERSION, line};
+use crate::web::wire::{Answer, Ask, Outcome, VERSION, What, line};
 
 /// The guest is gone, or has to go.
 #[derive(Debug)]
@@ -78,6 +78,8 @@ impl Guest {
         if let Stage::Asks(_) = self.stage {
             let Some(question) = self.read()? else { return Ok(()) };
             let reply = match question.and_then(|line| Ask::parse(&line)) {
+                // The desk may have been busy for so long that whoever asked has given up.
+                Some(Ask { what: What::Login(_), .. }) if self.has_left() => return Err(Gone),
                 Some(ask) => answer(ask, now),
                 None => Answer { v: VERSION, visitor: None, tls: false, outcome: Outcome::Malformed },
             };
@@ -92,6 +94,15 @@ impl Guest {
             self.stage = Stage::Reads(reply, 0);
         }
         self.write()
+    }
+
+    /// Whether nobody will read an answer.
+    fn has_left(&self) -> bool {
+        let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::empty())];
+        let at_once = Some(nix::sys::time::TimeSpec::new(0, 0));
+        let is_over = PollFlags::POLLHUP | PollFlags::POLLERR;
+        let polled = nix::poll::ppoll(&mut fds, at_once, None).is_ok();
+        polled && fds.iter().filter_map(PollFd::revents).any(|found| found.intersects(is_over))
     }
 
     /// The whole question, once it is there; `Some(None)` for what can never become one.
@@ -294,5 +305,24 @@ mod tests {
         let (client, mut guest) = pair();
         drop(client);
         assert!(turn(&mut guest, NOW, &Outcome::Entry).is_err());
+    }
+
+    #[test]
+    fn who_has_left_spends_no_password() {
+        let login = "{\"login\":{\"token\":\"\",\"user\":\"alice\",\"response\":\"x\",\"address\":null,\"services\":null,\
+            \"sign_off\":false}}";
+        let question = std::str::from_utf8(QUESTION).unwrap().replace("\"entry\"", login);
+        for (stays, calls) in [(true, 1), (false, 0)] {
+            let (mut client, mut guest) = pair();
+            client.write_all(question.as_bytes()).unwrap();
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+            let _client = stays.then_some(client);
+            let mut asked = 0;
+            let ended = guest.turn(&|| NOW, &mut |_, _| {
+                asked += 1;
+                reply(Outcome::Spent)
+            });
+            assert_eq!((asked, ended.is_err()), (calls, true));
+        }
     }
 }
