@@ -57,7 +57,7 @@ fn words_and_hex_open_over_ipv4_and_ipv6_and_each_only_once() {
         "spa-knockd: grant alice: {FRIEND} may reach tcp/22, udp/9, tcp/2222 to 192.168.77.10:22 for 300 s, \
          one-time password from {FRIEND}\n"
     )));
-    assert!(log.contains(&format!("warning: refused alice: otp_mismatch, one-time password from {OTHER}: it is not")));
+    assert!(log.contains(&format!("warning: refused alice: otp_mismatch, one-time password from {FRIEND}: it is not")));
     assert!(!log.contains(&words) && !log.contains(&hex) && !log.contains("not permitted"), "{log}");
     assert!(!page.socket().exists(), "the socket outlived its daemon");
 }
