@@ -7,7 +7,7 @@ use super::nat;
 use super::section::Options;
 use super::{Access, Commands, Open, Otp};
 use crate::limits::PAGE_SERVICES_MAX;
-use crate::net::is_forbidden;
+use crate::net::{Prefix, is_forbidden};
 
 /// How long a grant lives where the section does not say, in seconds.
 const TIMEOUT: u32 = 300;
@@ -36,6 +36,12 @@ pub(super) fn read(name: &str, options: &mut Options<'_>) -> Option<Otp> {
     if let Some(wrong) = override_range.iter().find(|range| range.length() >= 4 && is_forbidden(range.address())) {
         let problem = format!("nobody can be at {wrong}");
         options.refuse("override_range", Complaint::new(problem, "write for example '198.51.100.0/24'"));
+    }
+    let is_wider = |range: &&Prefix| range.length() > if range.address().is_ipv4() { prefix_v4 } else { prefix_v6 };
+    if let Some(narrow) = override_range.iter().find(is_wider) {
+        let option = if narrow.address().is_ipv4() { "prefix_v4" } else { "prefix_v6" };
+        let problem = format!("no address of {narrow} can be named: {option} would let in more than that");
+        options.warn("override_range", Complaint::new(problem, "write a wider one, or a longer prefix"));
     }
     let access = Access {
         name: name.to_owned(),

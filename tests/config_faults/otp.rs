@@ -88,6 +88,9 @@ fn warnings_of_a_section_of_one_time_passwords() {
         assert!(warnings[0].to_string().contains(fragment), "{}", warnings[0]);
     };
     warned("list override_range '198.51.100.0/24'", "has no effect");
+    let wider = "option allow_override '1'\n\toption prefix_v4 '24'\n\tlist override_range ";
+    warned(&format!("{wider}'203.0.113.7'"), "no address of 203.0.113.7");
+    assert_eq!(load_text(&section(&format!("{wider}'203.0.113.0/24'"))).unwrap().warnings, []);
     warned("option timeout '7200'", "cut to the 3600 seconds");
 }
 
