@@ -466,3 +466,22 @@ fn a_name_that_nobody_has_gets_a_challenge_as_any_other() {
         "each router has its own"
     );
 }
+
+#[test]
+fn a_store_whose_group_is_not_the_daemons_serves_all_the_same() {
+    let state = State::new("group").with(&chain(9));
+    for path in [state.0.clone(), state.0.join("otp"), state.file("alice"), state.file(".lock")] {
+        chown(path, Some(62_201), Some(0)).unwrap();
+    }
+    let store = state.store();
+    let verified = thread::spawn(move || {
+        // Of this thread alone: a daemon that never was root, and may give nothing to the store's group.
+        let (user, group) = (rustix::process::Uid::from_raw(62_201), rustix::process::Gid::from_raw(62_202));
+        rustix::thread::set_thread_groups(&[]).unwrap();
+        rustix::thread::set_thread_res_gid(group, group, group).unwrap();
+        rustix::thread::set_thread_res_uid(user, user, user).unwrap();
+        store.verify("alice", &typed(8), SET)
+    });
+    assert_eq!(verified.join().unwrap(), Ok(Accepted { left: Some(7), renewed: false }));
+    assert_eq!(state.record(), chain(8));
+}
