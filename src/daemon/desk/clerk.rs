@@ -106,13 +106,12 @@ impl<H: Host> Clerk<H> {
                 return None;
             }
         };
-        let Otp { access, allow_override, override_range, .. } = otp;
+        let Otp { access, allow_override, .. } = otp;
         Some(Form {
             user: user.to_owned(),
             challenge,
             services: otp.services().iter().map(Port::to_string).collect(),
             may_override: *allow_override,
-            ranges: override_range.iter().map(ToString::to_string).collect(),
             timeout: access.timeout,
             token: self.tokens.token(visitor, now),
         })

@@ -243,7 +243,6 @@ mod tests {
             challenge: String::new(),
             services: vec![],
             may_override: false,
-            ranges: vec![],
             timeout: 1,
             token: String::new(),
         };
