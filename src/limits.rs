@@ -215,6 +215,9 @@ pub const PAGE_BODY_TIME: u64 = 2;
 /// Milliseconds from a question to the answer that it is refused, whatever the reason.
 pub const PAGE_REFUSAL_TIME: u64 = 1_000;
 
+/// Milliseconds from a question to the form that answers it, whoever it is for.
+pub const PAGE_FORM_TIME: u64 = 150;
+
 /// Seconds that the page waits for the daemon's one poll.
 pub const PAGE_PATIENCE: u64 = 5;
 

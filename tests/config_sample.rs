@@ -143,6 +143,7 @@ fn the_defaults_are_those_of_the_contract() {
     let carol = &otp[0];
     assert_eq!((carol.access.timeout, carol.access.keys.len(), &carol.access.source[..]), (300, 0, &all[..]));
     assert_eq!((carol.allow_override, carol.override_range.len(), carol.allow_md4), (false, 0, false));
+    assert!(!carol.allow_new_chain);
     assert_eq!((carol.access.prefix_v4, carol.access.prefix_v6, carol.access.expires), (32, 128, None));
     assert_eq!(carol.services(), ["tcp/22".parse().unwrap()]);
 }

@@ -309,6 +309,7 @@ const OTP: &[&str] = &[
     "allow_override",
     "override_range",
     "allow_md4",
+    "allow_new_chain",
     "prefix_v4",
     "prefix_v6",
     "expires",

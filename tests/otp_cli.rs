@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use spa_knockd::otp::store::Store;
+use spa_knockd::otp::throttle::Admission;
 use spa_knockd::otp::verify::Circumstances;
 
 const PASSPHRASE: &str = "This is a test.\n";
@@ -41,7 +42,8 @@ impl State {
 
     /// Whether this response is accepted for the user.
     fn accepts(&self, user: &str, text: &str, unix: u64) -> bool {
-        let circumstances = Circumstances { unix: Some(unix), allow_md4: false, short_answers: true };
+        let circumstances =
+            Circumstances { unix: Some(unix), allow_md4: false, allow_new_chain: true, codes: Admission::Any };
         Store::new(&self.0).verify(user, text, circumstances).is_ok()
     }
 }

@@ -12,6 +12,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 use spa_knockd::otp::store::Store;
+use spa_knockd::otp::throttle::Admission;
 use spa_knockd::otp::verify::Circumstances;
 
 const PASSPHRASE: &str = "Correct horse, staple";
@@ -68,7 +69,8 @@ impl Router {
     }
 
     fn accepts(&self, user: &str, text: &str, unix: u64) -> bool {
-        let circumstances = Circumstances { unix: Some(unix), allow_md4: false, short_answers: true };
+        let circumstances =
+            Circumstances { unix: Some(unix), allow_md4: false, allow_new_chain: true, codes: Admission::Any };
         Store::new(&self.0.join("state")).verify(user, text, circumstances).is_ok()
     }
 }

@@ -18,11 +18,13 @@ use spa_knockd::otp::codes::{self, Token};
 use spa_knockd::otp::desk::{Attempt, Desk, Refused};
 use spa_knockd::otp::record::{Chain, Record};
 use spa_knockd::otp::store::{Accepted, Refusal, Store};
+use spa_knockd::otp::throttle::Admission;
 use spa_knockd::otp::verify::{Circumstances, Why};
 
 const PASSPHRASE: &[u8] = b"This is a test.";
 const NOW: u64 = 2_000_000_000;
-const SET: Circumstances = Circumstances { unix: Some(NOW), allow_md4: false, short_answers: true };
+const SET: Circumstances =
+    Circumstances { unix: Some(NOW), allow_md4: false, allow_new_chain: true, codes: Admission::Any };
 
 /// A state directory that goes with the test.
 struct State(PathBuf);
@@ -89,7 +91,7 @@ fn refused(why: Why) -> Result<Accepted, Refusal> {
 fn a_password_is_taken_once_and_the_next_one_follows() {
     let state = State::new("once").with(&chain(4));
     let store = state.store();
-    assert_eq!(store.challenge("alice").unwrap().to_string(), "otp-md5 3 ke1234 ext");
+    assert_eq!(store.challenge("alice", &[], NOW).unwrap().to_string(), "otp-md5 3 ke1234 ext");
     for number in [3, 2, 1] {
         let left = Some(number - 1);
         assert_eq!(store.verify("alice", &typed(number), SET), Ok(Accepted { left, renewed: false }));
@@ -116,7 +118,7 @@ fn files_are_private_and_their_directorys_owners() {
     fs::create_dir(&state.0).unwrap();
     chown(&state.0, Some(62_201), Some(62_201)).unwrap();
     let state = state.with(&chain(9));
-    state.store().challenge("bob").unwrap();
+    state.store().challenge("bob", &[], NOW).unwrap();
     for (path, mode) in [
         (state.0.join("otp"), 0o700),
         (state.file("alice"), 0o600),
@@ -197,7 +199,7 @@ fn a_record_cut_at_any_byte_is_named_with_its_remedy_and_left_as_it_is() {
             assert!(line.contains("otp/alice: ") && line.contains("spa-knockd otp remove alice"), "{line}");
             assert!(!line.contains("GEZDGNBV"), "{line}");
             assert_eq!(fs::read(state.file("alice")).unwrap(), damaged, "nothing is written over it");
-            assert_ne!(state.store().challenge("alice").unwrap().sequence, 8, "a decoy, as for anybody");
+            assert_ne!(state.store().challenge("alice", &[], NOW).unwrap().seed, seed(), "a decoy, as for anybody");
         }
     }
     let state = State::new("large").with(&chain(9));
@@ -371,18 +373,34 @@ fn who_guesses_from_everywhere_does_not_shut_the_owner_out() {
 }
 
 #[test]
-fn a_paused_source_is_not_judged_and_spends_nothing() {
-    let state = State::new("pause").with(&chain(9));
+fn a_neighbour_behind_the_same_address_does_not_shut_out_who_has_a_card() {
+    let state = State::new("neighbour").with(&chain(9));
+    let alice = section("");
+    let mut desk = Desk::new(state.store());
+    for second in 0..600 {
+        assert!(desk.verify(&attempt(None, "x", "198.51.100.7", second)).is_err());
+        assert!(desk.verify(&attempt(Some(&alice), &typed(3), "198.51.100.7", second)).is_err());
+    }
+    assert!(desk.verify(&attempt(Some(&alice), &typed(8), "198.51.100.7", 599)).is_ok());
+    assert_eq!(state.record(), chain(8));
+}
+
+#[test]
+fn a_paused_source_s_codes_are_not_judged_and_none_is_spent() {
+    let state = State::new("pause").with(&totp());
     let alice = section("");
     let mut desk = Desk::new(state.store());
     for _ in 0..4 {
-        let wrong = desk.verify(&attempt(Some(&alice), &typed(3), "2001:db8::1", 0));
-        assert_eq!(wrong, Err(Refused::Store(Refusal::Response(Why::Mismatch))));
+        let wrong = desk.verify(&attempt(Some(&alice), "000000", "2001:db8::1", 0));
+        assert_eq!(wrong, Err(Refused::Store(Refusal::Response(Why::WrongCode))));
     }
-    let wait = desk.verify(&attempt(Some(&alice), &typed(8), "2001:db8::2", 0));
-    assert_eq!(wait, Err(Refused::Throttled(Duration::from_secs(2))), "the same network");
-    assert_eq!(state.record(), chain(9));
-    assert!(desk.verify(&attempt(Some(&alice), &typed(8), "2001:db8::2", 2)).is_ok());
+    let pair = format!("{}{}", *token().text(NOW / 30), *token().text(NOW / 30 + 1));
+    let wait = Err(Refused::Store(Refusal::Response(Why::Throttled(Duration::from_secs(2)))));
+    for _ in 0..9 {
+        assert_eq!(desk.verify(&attempt(Some(&alice), &pair, "2001:db8::2", 0)), wait, "the same network");
+    }
+    assert_eq!(state.record(), totp());
+    assert!(desk.verify(&attempt(Some(&alice), &pair, "2001:db8::2", 2)).is_ok());
 }
 
 #[test]
@@ -404,15 +422,66 @@ fn whoever_may_not_come_in_spends_no_password() {
 }
 
 #[test]
+fn decoys_look_like_the_chains_that_there_are() {
+    let state = State::new("alike").with(&chain(9));
+    let store = state.store();
+    let own = store.challenge("alice", &["alice"], NOW).unwrap();
+    let last = password(Algorithm::Sha1, PASSPHRASE, &seed(), 60);
+    let bobs = Chain { algorithm: Algorithm::Sha1, sequence: 60, seed: seed(), last };
+    store.lock().unwrap().write("bob", &Record::Chain(bobs)).unwrap();
+    let mut seen = [false; 2];
+    for number in 0..40 {
+        let name = format!("user{number}");
+        let decoy = store.challenge(&name, &["alice", "bob", "../bob", "nobody"], NOW).unwrap();
+        assert!(
+            (1..=99).contains(&decoy.sequence) && decoy.seed.text().len() == 6 && decoy.seed != own.seed,
+            "{decoy}"
+        );
+        seen[usize::from(decoy.algorithm == Algorithm::Sha1)] = true;
+    }
+    assert_eq!(seen, [true; 2], "some look like alice's, some like bob's");
+    // A chain that has come to its end would stand out by a number 0.
+    let state = State::new("over").with(&chain(1));
+    let decoy = state.store().challenge("alice", &["alice"], NOW).unwrap();
+    assert!((1..=99).contains(&decoy.sequence) && decoy.seed != own.seed, "{decoy}");
+    assert_eq!(state.store().verify("alice", &typed(0), SET), refused(Why::Exhausted), "the log says what it is");
+    assert_eq!(state.store().like("mallory", &["alice"]), Ok(Some("alice")));
+    assert_eq!(state.store().like("mallory", &[]), Ok(None));
+}
+
+#[test]
 fn a_name_that_nobody_has_gets_a_challenge_as_any_other() {
     let state = State::new("decoy").with(&totp());
     let desk = Desk::new(state.store());
-    let of = |name: &str| desk.challenge(name).unwrap().to_string();
+    let of = |name: &str| desk.challenge(name, &["alice"], NOW).unwrap().to_string();
     assert_eq!(of("mallory"), of("mallory"));
     assert_ne!(of("mallory"), of("mallet"));
     assert_eq!(of("alice"), of("alice"), "an app's user, too");
     let restarted = Desk::new(state.store());
-    assert_eq!(restarted.challenge("mallory").unwrap().to_string(), of("mallory"));
+    assert_eq!(restarted.challenge("mallory", &["alice"], NOW).unwrap().to_string(), of("mallory"));
     let other = State::new("decoy-other");
-    assert_ne!(other.store().challenge("mallory").unwrap().to_string(), of("mallory"), "each router has its own");
+    assert_ne!(
+        other.store().challenge("mallory", &["alice"], NOW).unwrap().to_string(),
+        of("mallory"),
+        "each router has its own"
+    );
+}
+
+#[test]
+fn a_store_whose_group_is_not_the_daemons_serves_all_the_same() {
+    let state = State::new("group").with(&chain(9));
+    for path in [state.0.clone(), state.0.join("otp"), state.file("alice"), state.file(".lock")] {
+        chown(path, Some(62_201), Some(0)).unwrap();
+    }
+    let store = state.store();
+    let verified = thread::spawn(move || {
+        // Of this thread alone: a daemon that never was root, and may give nothing to the store's group.
+        let (user, group) = (rustix::process::Uid::from_raw(62_201), rustix::process::Gid::from_raw(62_202));
+        rustix::thread::set_thread_groups(&[]).unwrap();
+        rustix::thread::set_thread_res_gid(group, group, group).unwrap();
+        rustix::thread::set_thread_res_uid(user, user, user).unwrap();
+        store.verify("alice", &typed(8), SET)
+    });
+    assert_eq!(verified.join().unwrap(), Ok(Accepted { left: Some(7), renewed: false }));
+    assert_eq!(state.record(), chain(8));
 }

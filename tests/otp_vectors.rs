@@ -12,6 +12,7 @@ use spa_knockd::otp::challenge::Challenge;
 use spa_knockd::otp::codes::Token;
 use spa_knockd::otp::record::{Chain, Record};
 use spa_knockd::otp::response::{self, Response};
+use spa_knockd::otp::throttle::Admission;
 use spa_knockd::otp::verify::{Circumstances, Why, judge};
 use spa_knockd::otp::{opiekeys, words};
 
@@ -141,7 +142,7 @@ fn chain(state: &Value) -> Record {
 
 #[test]
 fn sessions_end_where_the_vectors_say() {
-    let circumstances = Circumstances { unix: None, allow_md4: false, short_answers: true };
+    let circumstances = Circumstances { unix: None, allow_md4: false, allow_new_chain: true, codes: Admission::Any };
     for vector in vectors("otp.json", "otp_session") {
         let mut record = chain(&vector["input"]["state"]);
         for step in vector["input"]["steps"].as_array().unwrap() {
@@ -212,7 +213,12 @@ fn codes_of_the_time_are_taken_once() {
         let period = number(input, "step").try_into().unwrap();
         let floor = |value: &Value| value["last_used_step"].as_u64().map_or(0, |last| last + 1);
         let record = Record::Totp { token: token(input), period, floor: floor(input) };
-        let circumstances = Circumstances { unix: Some(number(input, "now")), allow_md4: false, short_answers: true };
+        let circumstances = Circumstances {
+            unix: Some(number(input, "now")),
+            allow_md4: false,
+            allow_new_chain: true,
+            codes: Admission::Any,
+        };
         let verdict = judge(&record, text(input, "code"), circumstances);
         let reason = match verdict.outcome {
             Ok(_) => "ok",

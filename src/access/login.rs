@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::nat::Ways;
 use super::{Grant, Place, Surroundings, opening, push_new};
 use crate::config::Otp;
-use crate::net::{Port, is_forbidden};
+use crate::net::{Port, Prefix, is_forbidden};
 use crate::reason::Reason;
 
 /// What a visitor asks for.
@@ -58,8 +58,13 @@ fn address(otp: &Otp, wish: Wish<'_>, world: &Surroundings<'_>) -> Result<IpAddr
     let is_allowed = match (otp.override_range.as_slice(), is_named) {
         (_, false) => place.is_other_host(),
         (_, true) if !otp.allow_override => false,
-        ([], true) => place == Place::Elsewhere,
-        (ranges, true) => place.is_other_host() && ranges.iter().any(|range| range.contains(address)),
+        ([], true) => place == Place::Elsewhere && otp.access.source.iter().any(|network| network.contains(address)),
+        // All that a grant for it would let in must lie in one of them.
+        (ranges, true) => {
+            let bits = if address.is_ipv4() { otp.access.prefix_v4 } else { otp.access.prefix_v6 };
+            let fits = |range: &Prefix| range.contains(address) && range.length() <= bits;
+            place.is_other_host() && ranges.iter().any(fits)
+        }
     };
     if is_allowed { Ok(address) } else { Err(Reason::AddressForbidden) }
 }
@@ -143,6 +148,15 @@ mod tests {
         assert_eq!(ask(range, "203.0.113.5"), Ok(()));
         assert_eq!(ask(range, "192.168.1.5"), Ok(()));
         assert_eq!(ask(range, "192.168.2.5"), forbidden);
+        let wide = "\toption allow_override '1'\n\toption prefix_v4 '24'\n\tlist override_range ";
+        assert_eq!(ask(&format!("{wide}'203.0.113.5'"), "203.0.113.5"), forbidden, "its neighbours would get in, too");
+        assert_eq!(ask(&format!("{wide}'203.0.113.0/25'"), "203.0.113.5"), forbidden);
+        assert_eq!(ask(&format!("{wide}'203.0.113.0/24'"), "203.0.113.5"), Ok(()));
+        assert_eq!(ask(&format!("{wide}'2001:db8::/127'"), "2001:db8::"), Ok(()), "IPv6 has a prefix of its own");
+        let near = "\toption allow_override '1'\n\tlist source '198.51.100.0/24'";
+        assert_eq!(ask(near, "198.51.100.9"), Ok(()));
+        assert_eq!(ask(near, "203.0.113.5"), forbidden, "who may not come may not be named either");
+        assert_eq!(ask(&format!("{near}\n\tlist override_range '203.0.113.0/24'"), "203.0.113.5"), Ok(()));
         assert_eq!(judged(&otp(""), "192.168.1.5", None, None).map(|_| ()), Ok(()), "a visitor from the LAN");
     }
 }

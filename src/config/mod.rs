@@ -215,6 +215,8 @@ pub struct Otp {
     pub override_range: Vec<Prefix>,
     /// Whether a chain of MD4 is taken.
     pub allow_md4: bool,
+    /// Whether a response may begin a new chain (RFC 2243).
+    pub allow_new_chain: bool,
 }
 
 /// The `config page` section: who gets to see the page of one-time passwords, and how it is served.

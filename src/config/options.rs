@@ -111,6 +111,7 @@ pub const OTP: &[Known] = &[
     single("allow_override"),
     list("override_range"),
     single("allow_md4"),
+    single("allow_new_chain"),
     single("prefix_v4"),
     single("prefix_v6"),
     single("expires"),

@@ -7,7 +7,7 @@ use super::nat;
 use super::section::Options;
 use super::{Access, Commands, Open, Otp};
 use crate::limits::PAGE_SERVICES_MAX;
-use crate::net::is_forbidden;
+use crate::net::{Prefix, is_forbidden};
 
 /// How long a grant lives where the section does not say, in seconds.
 const TIMEOUT: u32 = 300;
@@ -37,6 +37,12 @@ pub(super) fn read(name: &str, options: &mut Options<'_>) -> Option<Otp> {
         let problem = format!("nobody can be at {wrong}");
         options.refuse("override_range", Complaint::new(problem, "write for example '198.51.100.0/24'"));
     }
+    let is_wider = |range: &&Prefix| range.length() > if range.address().is_ipv4() { prefix_v4 } else { prefix_v6 };
+    if let Some(narrow) = override_range.iter().find(is_wider) {
+        let option = if narrow.address().is_ipv4() { "prefix_v4" } else { "prefix_v6" };
+        let problem = format!("no address of {narrow} can be named: {option} would let in more than that");
+        options.warn("override_range", Complaint::new(problem, "write a wider one, or a longer prefix"));
+    }
     let access = Access {
         name: name.to_owned(),
         keys: Vec::new(),
@@ -62,7 +68,13 @@ pub(super) fn read(name: &str, options: &mut Options<'_>) -> Option<Otp> {
         prefix_v6,
         expires: options.one("expires", expires),
     };
-    let otp = Otp { access, allow_override, override_range, allow_md4: options.flag("allow_md4", false) };
+    let otp = Otp {
+        access,
+        allow_override,
+        override_range,
+        allow_md4: options.flag("allow_md4", false),
+        allow_new_chain: options.flag("allow_new_chain", false),
+    };
     // What the page shows must fit one line of the daemon's.
     for (option, count) in [("open", otp.services().len()), ("override_range", otp.override_range.len())] {
         if count > PAGE_SERVICES_MAX {

@@ -24,6 +24,8 @@ pub enum Kind {
     Reload,
     /// Somebody changed the firewall.
     Firewall,
+    /// A new chain of one-time passwords was begun with the last one.
+    Renew,
 }
 
 /// One event; what does not apply is absent.

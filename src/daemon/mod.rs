@@ -36,5 +36,6 @@ mod scribe;
 pub mod signals;
 pub mod state;
 pub mod store;
+mod strangers;
 pub mod syscalls;
 mod wait;

@@ -86,7 +86,7 @@ impl Daemon {
                 format!("{}: {what} cannot change while the daemon runs; restart the service", self.path.display());
             Refusal { faults: vec![fault], restart: true }
         })?;
-        if config.has_page() && self.desk.is_none() {
+        if config.has_page() && !self.config.has_page() && self.desk.is_none() {
             let fault = format!(
                 "{}: config page cannot be switched on while the daemon runs; restart the service",
                 self.path.display()
@@ -106,10 +106,15 @@ impl Daemon {
         self.door.configure(&config);
         logger::set_level(config.main.log_level);
         let told = self.desk.as_ref().is_none_or(|desk| desk.configure(&config));
+        // A restart did not help before; what else the file says is no worse for that.
+        let lacks_page = config.has_page() && self.desk.is_none();
         self.config = config;
         let mut warnings = some_of(&warnings);
         if !told {
             warnings.push(desk::ENDED.to_owned());
+        }
+        if lacks_page {
+            warnings.push("config page: the page could not be started; the log of the start says why".to_owned());
         }
         warnings.extend(self.ears.warnings());
         Ok(Reloaded { stanzas: self.door.engine.stanzas(), otp: self.config.otp.len(), warnings })

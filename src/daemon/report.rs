@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::budget::Budget;
+use super::strangers::Strangers;
 use crate::access::{Forward, Grant};
 use crate::control::ring::{Event, Kind, Ring};
 use crate::engine::Verdict;
@@ -42,6 +43,9 @@ pub struct Report {
     budget: Budget,
     /// That of the one-time-password page, so that its visitors take no line from those who knock.
     page_budget: Budget,
+    /// That of what its operator must see, so that no visitor takes a line from it.
+    trouble_budget: Budget,
+    strangers: Strangers,
 }
 
 impl Report {
@@ -56,6 +60,8 @@ impl Report {
             summary_due: None,
             budget: Budget::new(now),
             page_budget: Budget::new(now),
+            trouble_budget: Budget::new(now),
+            strangers: Strangers::default(),
         }
     }
 
@@ -110,6 +116,18 @@ impl Report {
         });
     }
 
+    /// Says that a user's one-time passwords are others now; whoever has stolen one may have done that.
+    pub fn renewed(&mut self, section: &str, visitor: IpAddr, time: u64) {
+        let line = format!("{section} has begun a new chain, one-time password from {visitor}");
+        log::warn!("{line}");
+        self.events.push(Event {
+            access: Some(section.to_owned()),
+            from: Some(visitor),
+            text: Some(line),
+            ..Event::new(Kind::Renew, time)
+        });
+    }
+
     /// Says that the page refused somebody; `code` is a reason's, or one of `docs/one-time-passwords.md`.
     pub fn turned_away(
         &mut self,
@@ -120,10 +138,18 @@ impl Report {
         now: Duration,
         time: u64,
     ) {
-        if !self.page_budget.may_say(now) {
-            return;
-        }
-        let unsaid = self.page_budget.unsaid();
+        let unsaid = if Strangers::are_of(code) {
+            if !self.strangers.is_first(code, now) {
+                return;
+            }
+            String::new()
+        } else {
+            let budget = if is_trouble(code) { &mut self.trouble_budget } else { &mut self.page_budget };
+            if !budget.may_say(now) {
+                return;
+            }
+            budget.unsaid()
+        };
         let name = section.unwrap_or("-");
         log::warn!("refused {name}: {code}, one-time password from {visitor}: {why}{unsaid}");
         self.events.push(Event {
@@ -172,11 +198,14 @@ impl Report {
     /// When a sum is to be said.
     #[must_use]
     pub fn summary_due(&self) -> Option<Duration> {
-        self.summary_due
+        self.summary_due.into_iter().chain(self.strangers.due()).min()
     }
 
     /// Says the sum where it is due.
     pub fn say_summary(&mut self, now: Duration) {
+        if let Some(sum) = self.strangers.sum(now) {
+            log::info!("refused one-time passwords in the last minute: {sum} more");
+        }
         if self.summary_due.is_none_or(|due| now < due) {
             return;
         }
@@ -200,6 +229,11 @@ impl Report {
             None => self.summed.push((reason, 1)),
         }
     }
+}
+
+/// Whether a refusal by the page is about the router rather than about a visitor, or about a password that was right.
+fn is_trouble(code: &str) -> bool {
+    ["otp_store", "otp_busy", "otp_new_chain"].contains(&code) || code.starts_with("firewall_")
 }
 
 /// For whom a grant is; all its doors and ways have the same source.
@@ -325,6 +359,31 @@ mod tests {
         assert_eq!(lines(&grant(vec![])), asked_for);
         let on_open = ("grant alice: 192.0.2.9 may reach tcp/22 for 3 s".to_owned(), ", command env runs".to_owned());
         assert_eq!(lines(&grant(vec![door])), on_open);
+    }
+
+    #[test]
+    fn no_flood_of_visitors_takes_the_lines_of_trouble() {
+        let (mut report, now) = (Report::new(Duration::ZERO), Duration::from_secs(1));
+        let visitor = "192.0.2.9".parse().unwrap();
+        for _ in 0..10_000 {
+            report.turned_away(None, "otp_unknown_user", "x", visitor, now, 1);
+            report.turned_away(Some("alice"), "otp_mismatch", "x", visitor, now, 1);
+        }
+        assert_eq!(report.events().next(), 2, "the first of each");
+        report.turned_away(Some("alice"), "address_forbidden", "x", visitor, now, 1);
+        assert_eq!(report.events().next(), 3);
+        for _ in 0..10_000 {
+            report.turned_away(Some("alice"), "otp_source", "x", visitor, now, 1);
+        }
+        assert_eq!(report.events().next(), 12);
+        for code in ["otp_store", "otp_busy", "firewall_missing", "otp_new_chain"] {
+            report.turned_away(Some("alice"), code, "x", visitor, now, 1);
+        }
+        assert_eq!((report.events().next(), report.summary_due()), (16, Some(Duration::from_secs(61))));
+        report.say_summary(Duration::from_secs(61));
+        assert_eq!(report.summary_due(), None);
+        report.turned_away(None, "otp_unknown_user", "x", visitor, Duration::from_secs(62), 1);
+        assert_eq!(report.events().next(), 17);
     }
 
     #[test]

@@ -170,7 +170,7 @@ fn open_page(config: &Config, options: &Options) -> Option<PageSocket> {
 fn prepare_store(state: &Path) {
     let store = otp::store::Store::new(state);
     // Where that fails, everybody is refused, and the log says why.
-    let _ = store.challenge("");
+    let _ = store.challenge("", &[], 0);
     let _ = store.hand_over();
 }
 

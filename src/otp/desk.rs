@@ -35,8 +35,6 @@ pub enum Refused {
     Expired,
     /// The section lets nobody in from there.
     Source,
-    /// Too many wrong answers came from this source; none is looked at for so long.
-    Throttled(Duration),
     /// The store or the response.
     Store(Refusal),
 }
@@ -49,7 +47,6 @@ impl Refused {
             Self::UnknownUser => "otp_unknown_user",
             Self::Expired => "otp_expired",
             Self::Source => "otp_source",
-            Self::Throttled(_) => "otp_throttled",
             Self::Store(Refusal::NoRecord) => "otp_no_record",
             Self::Store(Refusal::Busy) => "otp_busy",
             Self::Store(Refusal::Store(_)) => "otp_store",
@@ -60,8 +57,10 @@ impl Refused {
                 Why::Replay => "otp_replay",
                 Why::Exhausted => "otp_exhausted",
                 Why::NewChain => "otp_new_chain",
+                Why::NewChainForbidden => "otp_new_chain_off",
                 Why::Md4 => "otp_md4",
                 Why::ClockNotSet => "otp_clock_not_set",
+                Why::Throttled(_) => "otp_throttled",
                 Why::ShortAnswer => "otp_paused",
             },
         }
@@ -74,12 +73,6 @@ impl Refused {
             Self::UnknownUser => "no section `config otp` that is switched on has this name",
             Self::Expired => "the section's `expires` has passed",
             Self::Source => "the visitor's address is not in the section's `source` list",
-            Self::Throttled(wait) => {
-                return format!(
-                    "too many wrong answers came from there: none is looked at for {} s",
-                    wait.as_secs().max(1)
-                );
-            }
             Self::Store(Refusal::NoRecord) => "the user has no one-time passwords yet: spa-knockd otp add NAME",
             Self::Store(Refusal::Busy) => "the store was in use for too long; try again",
             Self::Store(Refusal::Store(trouble)) => return trouble.to_string(),
@@ -90,8 +83,15 @@ impl Refused {
                 Why::Replay => "the code was accepted before, or is older than one that was; wait for the next one",
                 Why::Exhausted => "no password of the chain is left: spa-knockd otp reset NAME",
                 Why::NewChain => "the password was right and is spent, but the new chain cannot be used",
+                Why::NewChainForbidden => {
+                    "a new chain came with it, and `allow_new_chain` is 0; nothing is spent, the password alone is taken"
+                }
                 Why::Md4 => "the chain is of md4, and `allow_md4` is 0",
                 Why::ClockNotSet => "codes of the time need a clock that is set; chains and counted codes do not",
+                Why::Throttled(wait) => {
+                    let seconds = wait.as_secs().max(1);
+                    return format!("too many wrong answers came from there: no code is looked at for {seconds} s");
+                }
                 Why::ShortAnswer => {
                     "too many wrong codes were tried, so single ones are not looked at for a while; two \
                      consecutive codes typed one after the other are"
@@ -105,10 +105,16 @@ impl Refused {
     fn is_wrong(&self) -> bool {
         match self {
             Self::UnknownUser | Self::Expired | Self::Source | Self::Store(Refusal::NoRecord) => true,
-            Self::Throttled(_) | Self::Store(Refusal::Busy | Refusal::Store(_)) => false,
-            Self::Store(Refusal::Response(why)) => {
-                !matches!(why, Why::ShortAnswer | Why::ClockNotSet | Why::Md4 | Why::NewChain)
-            }
+            Self::Store(Refusal::Busy | Refusal::Store(_)) => false,
+            Self::Store(Refusal::Response(why)) => !matches!(
+                why,
+                Why::Throttled(_)
+                    | Why::ShortAnswer
+                    | Why::ClockNotSet
+                    | Why::Md4
+                    | Why::NewChain
+                    | Why::NewChainForbidden
+            ),
         }
     }
 }
@@ -134,13 +140,11 @@ impl Desk {
     pub fn verify(&mut self, attempt: &Attempt<'_>) -> Result<Accepted, Refused> {
         let Attempt { user, source, boot, .. } = *attempt;
         let admission = self.throttle.admits(user, source, boot);
-        let outcome = match admission {
-            Admission::Wait(wait) => Err(Refused::Throttled(wait)),
-            Admission::Any | Admission::Long => self.judge(attempt, admission == Admission::Any),
-        };
+        let outcome = self.judge(attempt, admission);
         match &outcome {
             Ok(_) => self.throttle.right(user, source, boot),
-            Err(refused) if refused.is_wrong() => {
+            // Who has to wait already does not wait longer by a neighbour's impatience, nor by his own.
+            Err(refused) if refused.is_wrong() && !matches!(admission, Admission::Wait(_)) => {
                 let is_guess = *refused == Refused::Store(Refusal::Response(Why::WrongCode));
                 self.throttle.wrong(user, source, is_guess, boot);
             }
@@ -149,7 +153,7 @@ impl Desk {
         outcome
     }
 
-    fn judge(&self, attempt: &Attempt<'_>, short_answers: bool) -> Result<Accepted, Refused> {
+    fn judge(&self, attempt: &Attempt<'_>, codes: Admission) -> Result<Accepted, Refused> {
         let Attempt { section, source, unix, .. } = *attempt;
         let refused = match section {
             None => Some(Refused::UnknownUser),
@@ -162,7 +166,8 @@ impl Desk {
             }),
         };
         let allow_md4 = section.is_some_and(|otp| otp.allow_md4);
-        let circumstances = Circumstances { unix, allow_md4, short_answers };
+        let allow_new_chain = section.is_some_and(|otp| otp.allow_new_chain);
+        let circumstances = Circumstances { unix, allow_md4, allow_new_chain, codes };
         // A name that no store knows costs what a wrong password does, and spends nobody's.
         let user = if refused.is_none() { attempt.user } else { "" };
         let outcome = self.store.verify(user, attempt.text, circumstances).map_err(Refused::Store);
@@ -173,8 +178,23 @@ impl Desk {
     ///
     /// # Errors
     /// See [`Store::challenge`].
-    pub fn challenge(&self, user: &str) -> Result<Challenge, Refusal> {
-        self.store.challenge(user)
+    pub fn challenge(&self, user: &str, others: &[&str], unix: u64) -> Result<Challenge, Refusal> {
+        self.store.challenge(user, others, unix)
+    }
+
+    /// Whom of the others a name is like that nobody has.
+    ///
+    /// # Errors
+    /// See [`Store::like`].
+    pub fn like<'a>(&self, name: &str, others: &[&'a str]) -> Result<Option<&'a str>, Refusal> {
+        self.store.like(name, others)
+    }
+
+    /// Does what judging a response takes, for one that is refused already; no password is spent.
+    pub fn pretend(&self, text: &str) {
+        let circumstances =
+            Circumstances { unix: None, allow_md4: false, allow_new_chain: false, codes: Admission::Long };
+        let _ = self.store.verify("", text, circumstances);
     }
 
     /// The memory of wrong answers, to show and to forget.

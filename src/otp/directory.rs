@@ -165,8 +165,8 @@ impl Directory {
 /// Gives what root has made to the owner of the directory that it is in.
 fn give(file: &File, directory: impl std::os::fd::AsFd) -> io::Result<()> {
     let owner = rustix::fs::fstat(directory)?;
-    let found = file.metadata()?;
-    if (found.uid(), found.gid()) == (owner.st_uid, owner.st_gid) {
+    // The group has no rights to it, and only root may give it to any: a daemon that never was root goes on.
+    if file.metadata()?.uid() == owner.st_uid {
         return Ok(());
     }
     fchown(file, Some(owner.st_uid), Some(owner.st_gid))

@@ -13,6 +13,7 @@ pub mod card;
 pub mod chain;
 pub mod challenge;
 pub mod codes;
+mod decoy;
 pub mod desk;
 mod directory;
 pub mod opiekeys;

@@ -6,13 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hmac::digest::common::KeyInit;
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::chain::{self, Password, Seed};
 use super::challenge::Challenge;
+use super::decoy::Decoys;
 use super::directory::Directory;
 use super::record::{Chain, Record};
 use super::verify::{Circumstances, Why, judge};
@@ -29,6 +27,9 @@ const DECOY: &str = ".decoy";
 
 /// Its length, in bytes.
 const DECOY_LEN: usize = 32;
+
+/// How many records are looked at for one that a decoy can be like.
+const LIKE_MAX: usize = 16;
 
 /// What is looked for where a name cannot be a user's, so that the answer takes as long.
 const NOBODY: &str = ".nobody";
@@ -155,28 +156,49 @@ impl Store {
         Ok(Accepted { left: verdict.next.and_then(|next| next.left()), renewed })
     }
 
-    /// The challenge of a user: the real one of a chain, and for everybody else, known or not, a decoy.
+    /// The challenge of a user, at this time in Unix seconds: the real one of a chain, and for everybody else, known or
+    /// not, a decoy that looks like one of the `others`, who are users that may have chains.
     ///
     /// # Errors
     /// [`Refusal::Busy`], or [`Refusal::Store`] where not even a decoy can be made.
-    pub fn challenge(&self, user: &str) -> Result<Challenge, Refusal> {
+    pub fn challenge(&self, user: &str, others: &[&str], unix: u64) -> Result<Challenge, Refusal> {
         // Without the lock: a file that is replaced whole can be read at any time, and asking must not keep others out.
         let directory = Directory::open(&self.state, DIRECTORY, false).map_err(|error| self.trouble(&error))?;
-        let known = directory.as_ref().and_then(decoy_key);
-        let key = match known {
+        let decoys = self.decoys(directory.as_ref())?;
+        let chain_of = |user: &str| match directory.as_ref().map(|directory| read(directory, user)) {
+            Some(Ok(Some(Record::Chain(chain)))) => Some(chain),
+            _ => None,
+        };
+        // One that has come to its end would ask for a password that there never was.
+        let own = chain_of(if is_user(user) { user } else { NOBODY }).filter(|chain| chain.sequence > 1);
+        Ok(match own {
+            Some(Chain { algorithm, sequence, seed, .. }) => {
+                Challenge { algorithm, sequence: sequence.saturating_sub(1), seed }
+            }
+            None => {
+                let ranked = decoys.rank(user, others);
+                let like = ranked.into_iter().filter(|other| is_user(other)).take(LIKE_MAX).find_map(chain_of);
+                decoys.challenge(user, like.as_ref(), unix)
+            }
+        })
+    }
+
+    /// Whom of the others a name is like that nobody has: always the same one, while he is there.
+    ///
+    /// # Errors
+    /// See [`Self::challenge`].
+    pub fn like<'a>(&self, name: &str, others: &[&'a str]) -> Result<Option<&'a str>, Refusal> {
+        let directory = Directory::open(&self.state, DIRECTORY, false).map_err(|error| self.trouble(&error))?;
+        Ok(self.decoys(directory.as_ref())?.rank(name, others).into_iter().next())
+    }
+
+    /// The decoys of this router; their key is made where it is missing.
+    fn decoys(&self, directory: Option<&Directory>) -> Result<Decoys, Refusal> {
+        let key = match directory.and_then(decoy_key) {
             Some(key) => key,
             None => self.lock()?.make_decoy_key().map_err(Refusal::Store)?,
         };
-        let record = match &directory {
-            Some(directory) => read(directory, if is_user(user) { user } else { NOBODY }).unwrap_or_default(),
-            None => None,
-        };
-        Ok(match record {
-            Some(Record::Chain(Chain { algorithm, sequence, seed, .. })) => {
-                Challenge { algorithm, sequence: sequence.saturating_sub(1), seed }
-            }
-            _ => decoy(&key, user),
-        })
+        Ok(Decoys::new(key))
     }
 
     /// Every user of the store, by name; a damaged record does not hide the others.
@@ -263,15 +285,6 @@ fn read(directory: &Directory, user: &str) -> Result<Option<Record>, Trouble> {
 /// The key of the decoys, where there is one.
 fn decoy_key(directory: &Directory) -> Option<Zeroizing<Vec<u8>>> {
     directory.read(DECOY, OTP_RECORD_MAX).ok().flatten().filter(|key| key.len() == DECOY_LEN)
-}
-
-/// The challenge for a name that has no chain.
-fn decoy(key: &[u8], user: &str) -> Challenge {
-    let number = <Hmac<Sha256> as KeyInit>::new_from_slice(key).map_or([0; 8], |mut mac| {
-        mac.update(user.as_bytes());
-        mac.finalize().into_bytes().first_chunk().copied().unwrap_or_default()
-    });
-    Challenge::decoy(u64::from_be_bytes(number))
 }
 
 /// Whether a user may have this name: that of a section of the configuration, so it is a file name, too.

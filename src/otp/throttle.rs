@@ -1,9 +1,10 @@
 //! Who may be judged now: growing pauses for sources and users, of which none shuts the owner out. No clock.
 //!
 //! Two things are kept apart. A *short* answer, one code of an app, can be guessed: 3 of 10⁶ are right at any moment.
-//! A *long* one, a password of a chain or two consecutive codes, cannot. Wrong short answers pause short answers of
-//! that source, and of that user from everywhere; long ones are only slowed down, source by source. So whoever guesses
-//! from a thousand addresses soon guesses no more, and the owner types two codes, or six words, and is in.
+//! A *long* one, two consecutive codes, hardly can. Wrong short answers pause short answers of that source, and of that
+//! user from everywhere; long ones are only slowed down, source by source. So whoever guesses from a thousand addresses
+//! soon guesses no more, and the owner types two codes and is in. A password of a chain, 64 bits, is looked at always:
+//! nobody guesses it, and a neighbour behind the same address must not keep its owner out.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -31,9 +32,9 @@ const LONG_PAUSE: Duration = Duration::from_secs(30);
 pub enum Admission {
     /// Whatever comes.
     Any,
-    /// What nobody can guess.
+    /// Two consecutive codes, and passwords of chains.
     Long,
-    /// Nothing for so long.
+    /// Passwords of chains alone for so long.
     Wait(Duration),
 }
 
@@ -142,7 +143,7 @@ impl Throttle {
         self.users.keys().filter_map(locked).collect()
     }
 
-    /// The sources, IPv6 networks of 64 bits by their first address, of which nothing is looked at, and until when.
+    /// The sources, IPv6 networks of 64 bits by their first address, of which no code is looked at, and until when.
     #[must_use]
     pub fn waiting(&self, now: Duration) -> Vec<(IpAddr, Duration)> {
         let wait = |heat: &Heat| heat.now(now, SOURCE_PAUSE).pause(now, LONG_PAUSE);

@@ -1,9 +1,12 @@
 //! Record and response to a verdict and the next record: no file, no clock.
 
+use std::time::Duration;
+
 use super::chain::{self, Password};
 use super::codes::{self, Token};
 use super::record::{Chain, Record};
 use super::response::{self, Codes, Malformed, NewChain, Response};
+use super::throttle::Admission;
 
 /// What besides record and response decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +15,10 @@ pub struct Circumstances {
     pub unix: Option<u64>,
     /// Whether a chain of MD4 is taken.
     pub allow_md4: bool,
-    /// Whether an answer that could be guessed is looked at: a single code of an app.
-    pub short_answers: bool,
+    /// Whether a response may begin a new chain.
+    pub allow_new_chain: bool,
+    /// Which codes of an app are looked at; a password of a chain always is.
+    pub codes: Admission,
 }
 
 /// Why a response was not accepted.
@@ -33,10 +38,14 @@ pub enum Why {
     Exhausted,
     /// The password was right and is spent, and the new chain that came with it cannot be used.
     NewChain,
+    /// A new chain came with it, which the user's section does not allow; it was not looked at.
+    NewChainForbidden,
     /// It is one of a chain of MD4, which the user's section does not allow.
     Md4,
     /// It is a code of the time, and the clock is not set.
     ClockNotSet,
+    /// It is a code, or two, and too many wrong answers came from there: none is looked at for so long.
+    Throttled(Duration),
     /// It is a single code, and too many wrong ones were tried; two consecutive codes are still taken.
     ShortAnswer,
 }
@@ -97,10 +106,11 @@ pub fn judge(record: &Record, text: &str, circumstances: Circumstances) -> Verdi
 /// The codes in a response, where they may be looked at.
 fn codes_of(token: &Token, text: &str, circumstances: Circumstances) -> Result<Codes, Why> {
     let codes = response::parse_codes(text, token.digits)?;
-    if matches!(codes, Codes::One(_)) && !circumstances.short_answers {
-        return Err(Why::ShortAnswer);
+    match (circumstances.codes, codes) {
+        (Admission::Wait(wait), _) => Err(Why::Throttled(wait)),
+        (Admission::Long, Codes::One(_)) => Err(Why::ShortAnswer),
+        (Admission::Long | Admission::Any, _) => Ok(codes),
     }
-    Ok(codes)
 }
 
 /// The first step after the given code's, or that of the second of two.
@@ -133,6 +143,8 @@ fn judge_chain(chain: &Chain, text: &str, circumstances: Circumstances) -> Verdi
             Some(password) => Verdict { outcome: Ok(false), next: Some(Record::Chain(below(chain, password))) },
             None => Verdict::refused(Why::Mismatch),
         },
+        // One stolen password would else be good for ever. It is not even compared, and so not spent.
+        Ok(Response::Reinit(..)) if !circumstances.allow_new_chain => Verdict::refused(Why::NewChainForbidden),
         Ok(Response::Reinit(current, new)) if fits(&&current) => {
             match new.filter(|new| is_usable(new, chain, circumstances)) {
                 Some(NewChain { algorithm, sequence, seed, first }) => Verdict {
@@ -163,7 +175,8 @@ fn is_usable(new: &NewChain, chain: &Chain, circumstances: Circumstances) -> boo
 mod tests {
     use super::*;
 
-    const SET: Circumstances = Circumstances { unix: Some(1_700_000_010), allow_md4: false, short_answers: true };
+    const SET: Circumstances =
+        Circumstances { unix: Some(1_700_000_010), allow_md4: false, allow_new_chain: true, codes: Admission::Any };
 
     fn totp(floor: u64) -> Record {
         let secret = crate::knock::fwknop::keys::Secret::new(b"12345678901234567890".to_vec());
@@ -191,10 +204,14 @@ mod tests {
         let step = 1_700_000_010 / 30;
         let unset = Circumstances { unix: None, ..SET };
         assert_eq!(judge(&totp(0), &token.text(step), unset), Verdict::refused(Why::ClockNotSet));
-        let paused = Circumstances { short_answers: false, ..SET };
+        let paused = Circumstances { codes: Admission::Long, ..SET };
         assert_eq!(judge(&totp(0), &token.text(step), paused), Verdict::refused(Why::ShortAnswer));
         let pair = format!("{}{}", *token.text(step), *token.text(step + 1));
         assert_eq!(judge(&totp(0), &pair, paused).outcome, Ok(false));
+        let waits = Circumstances { codes: Admission::Wait(Duration::from_secs(7)), ..SET };
+        for text in [&pair, &token.text(step)[..]] {
+            assert_eq!(judge(&totp(0), text, waits), Verdict::refused(Why::Throttled(Duration::from_secs(7))));
+        }
     }
 
     #[test]
@@ -212,6 +229,20 @@ mod tests {
         let verdict = judge(&chain(chain::Algorithm::Md5), &text, SET);
         assert_eq!((verdict.outcome, verdict.next.unwrap().left()), (Err(Why::NewChain), Some(7)));
         assert_eq!(judge(&chain(chain::Algorithm::Md5), &text, allowed).outcome, Ok(true));
+    }
+
+    #[test]
+    fn a_new_chain_that_is_not_allowed_spends_nothing() {
+        let seed: chain::Seed = "ke1234".parse().unwrap();
+        let of = |number| chain::password(chain::Algorithm::Md5, b"This is a test.", &seed, number);
+        let record =
+            Record::Chain(Chain { algorithm: chain::Algorithm::Md5, sequence: 9, seed: seed.clone(), last: of(9) });
+        let forbidden = Circumstances { allow_new_chain: false, ..SET };
+        for (number, new) in [(8, ":md5 99 ke1235:0123456789abcdef"), (8, ""), (7, ":md5 99 ke1235:0123456789abcdef")] {
+            let text = format!("init-hex:{}{new}", *of(number).to_hex());
+            assert_eq!(judge(&record, &text, forbidden), Verdict::refused(Why::NewChainForbidden), "{text}");
+        }
+        assert_eq!(judge(&record, &of(8).to_hex(), forbidden).outcome, Ok(false));
     }
 
     #[test]

@@ -180,8 +180,6 @@ pub struct Form {
     pub services: Vec<String>,
     /// Whether another address may be named.
     pub may_override: bool,
-    /// The networks that it must be of; any where there is none.
-    pub ranges: Vec<String>,
     /// How long what is opened stays open, in seconds.
     pub timeout: u32,
     /// To be sent back with the form.
@@ -320,7 +318,6 @@ mod tests {
             challenge: "otp-md5 98 ke1234 ext".to_owned(),
             services: vec!["tcp/22".to_owned()],
             may_override: true,
-            ranges: vec!["203.0.113.0/24".to_owned()],
             timeout: 300,
             token: "0a".repeat(16),
         }
@@ -371,7 +368,7 @@ mod tests {
             (Outcome::Closed { count: 2 }, r#"{"closed":{"count":2}}}"#),
             (
                 Outcome::Form(form()),
-                r#"{"form":{"user":"alice","challenge":"otp-md5 98 ke1234 ext","services":["tcp/22"],"may_override":true,"ranges":["203.0.113.0/24"],"timeout":300,"token":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}}}"#,
+                r#"{"form":{"user":"alice","challenge":"otp-md5 98 ke1234 ext","services":["tcp/22"],"may_override":true,"timeout":300,"token":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}}}"#,
             ),
             (
                 Outcome::Opened(opened),

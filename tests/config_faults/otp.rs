@@ -37,6 +37,7 @@ fn faults_of_a_section_of_one_time_passwords() {
         ("option allow_override '2'", "allow_override", "must be 1 or 0"),
         ("option override_range '10.0.0.0/8'\n\tlist override_range '10.1.0.0/16'", "override_range", "and again"),
         ("option allow_md4 'maybe'", "allow_md4", "must be 1 or 0"),
+        ("option allow_new_chain 'yes please'", "allow_new_chain", "must be 1 or 0"),
         ("list source 'localhost'", "source", "IPv4 or IPv6 address"),
         ("option prefix_v4 '7'", "prefix_v4", "8 to 32"),
         ("option prefix_v6 '129'", "prefix_v6", "16 to 128"),
@@ -87,6 +88,9 @@ fn warnings_of_a_section_of_one_time_passwords() {
         assert!(warnings[0].to_string().contains(fragment), "{}", warnings[0]);
     };
     warned("list override_range '198.51.100.0/24'", "has no effect");
+    let wider = "option allow_override '1'\n\toption prefix_v4 '24'\n\tlist override_range ";
+    warned(&format!("{wider}'203.0.113.7'"), "no address of 203.0.113.7");
+    assert_eq!(load_text(&section(&format!("{wider}'203.0.113.0/24'"))).unwrap().warnings, []);
     warned("option timeout '7200'", "cut to the 3600 seconds");
 }
 

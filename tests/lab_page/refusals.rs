@@ -101,11 +101,11 @@ fn who_guesses_waits_and_the_owner_does_not() {
         let told = told();
         (told["paused"] == json!([]) && told["throttled"] == 1).then_some(())
     });
-    assert_eq!(page.login(OTHER, "bob", &hex, &ALL), "refused", "nothing is looked at from there");
-    page.wait_said("refused bob: otp_throttled, one-time password from 198.51.100.7: ");
+    assert_eq!(page.login(OTHER, "phone", "000000 000000", &ALL), "refused", "no code is looked at from there");
+    page.wait_said("refused phone: otp_throttled, one-time password from 198.51.100.7: ");
     assert_eq!(forgiven("phone")["forgiven"], false);
     assert_eq!(forgiven("nobody")["ok"], false);
-    assert!(page.login(FRIEND, "bob", &hex, &ALL)["opened"].is_object(), "from elsewhere");
+    assert!(page.login(OTHER, "bob", &hex, &ALL)["opened"].is_object(), "a card's passwords are");
 }
 
 #[test]

@@ -126,3 +126,15 @@ fn what_was_spent_stays_spent_over_restarts_and_crashes() {
     }
     assert!(page.login(FRIEND, "alice", &third, &json!({ "sign_off": true }))["closed"]["count"] == 2);
 }
+
+#[test]
+fn a_page_that_could_not_be_started_keeps_no_reload_from_working() {
+    let mut page = Page::off(&config("", ""));
+    fs::create_dir_all(page.socket()).unwrap();
+    page.start();
+    assert!(page.log().contains("there is no page"), "{}", page.log());
+    page.lab.reconfigure(&config("\toption timeout '60'\n", ""));
+    let reload = page.lab.ask(&["reload"]);
+    let said = String::from_utf8_lossy(&reload.stderr);
+    assert!(reload.status.success() && said.contains("the page could not be started"), "{reload:?}");
+}

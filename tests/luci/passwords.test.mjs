@@ -100,7 +100,7 @@ test('the options of a user of passwords agree with each other', () => {
 	assert.deepEqual(faults({ open: [] }), [ 'open' ]);
 	assert.deepEqual(faults({ open: [], enabled: '0' }), []);
 	assert.deepEqual(faults({ open: [], forward: 'tcp/22=192.168.1.10:22' }), []);
-	assert.deepEqual(faults({ snat: 'masquerade', forward_all: '1', allow_md4: 'x', source: [ 'any', '192.0.2.1' ] }), [ 'allow_md4', 'forward_all', 'snat', 'source' ]);
+	assert.deepEqual(faults({ snat: 'masquerade', forward_all: '1', allow_md4: 'x', allow_new_chain: 'x', source: [ 'any', '192.0.2.1' ] }), [ 'allow_md4', 'allow_new_chain', 'forward_all', 'snat', 'source' ]);
 });
 
 test('the page has ports that nobody else has', () => {

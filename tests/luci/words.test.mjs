@@ -49,6 +49,7 @@ test('events are sentences, and say what the router had to say', () => {
 	assert.equal(words.event({ kind: 'grant', source: '192.0.2.1', opened: [ 'tcp/22', 'tcp/80' ], timeout: 30 }), 'Opened tcp/22, tcp/80 for 192.0.2.1, for 30 s.');
 	assert.equal(words.event({ kind: 'grant', source: '192.0.2.1', opened: [ 'command wol' ], timeout: 0 }), 'Ran command wol for 192.0.2.1.');
 	assert.equal(words.event({ kind: 'revoke', text: 'closed' }), 'closed');
+	assert.match(words.event({ kind: 'renew', access: 'alice', text: 'alice has begun' }), /^A new card was begun/);
 	assert.equal(words.event({ kind: 'something new' }), '');
 
 	const refused = words.event({ kind: 'refuse', reason: 'port_not_allowed', asked: '192.0.2.1,tcp/25', text: 'English. (3 more since the last line)' });

@@ -45,6 +45,10 @@ impl Daemon {
                 Ok(_) => Done::Allowed(self.unix()),
                 Err(reason) => self.turn_away(&wish, reason, why(reason)),
             },
+            Want::Weigh(wish) => {
+                let _ = self.judge_wish(&wish);
+                Done::Allowed(self.unix())
+            }
             Want::Open(wish) => {
                 let judged = self.judge_wish(&wish).map_err(|reason| (reason, why(reason).to_owned()));
                 match judged.and_then(|grant| self.door.let_in(&grant, wish.visitor).map(|()| grant)) {
@@ -63,6 +67,10 @@ impl Daemon {
                 }
             },
             Want::Look(grant) => Done::Left(self.left(&grant)),
+            Want::Renewed { section, visitor } => {
+                self.door.report.renewed(&section, visitor, self.door.clock.unix);
+                return None;
+            }
             Want::Note(Note { section, visitor, code, text }) => {
                 let (now, time) = (self.door.now, self.door.clock.unix);
                 self.door.report.turned_away(section.as_deref(), code, &text, visitor, now, time);

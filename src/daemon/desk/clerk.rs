@@ -12,10 +12,11 @@ use super::tokens::Tokens;
 use super::{Rules, visit};
 use crate::access::Grant;
 use crate::config::{Otp, Page};
+use crate::daemon::clock::wall;
 use crate::daemon::report;
 use crate::net::Port;
 use crate::otp::desk::{Attempt, Desk, Refused};
-use crate::otp::store::Accepted;
+use crate::otp::store::{Accepted, Refusal};
 use crate::web::wire::{Answer, Ask, Form, Login, Opened, Outcome, VERSION, What};
 
 /// Where the one poll did not answer in time.
@@ -95,28 +96,33 @@ impl<H: Host> Clerk<H> {
 
     /// The form for a name; none where the store has trouble.
     fn form(&mut self, rules: &Rules, user: &str, visitor: IpAddr, now: Duration) -> Option<Form> {
-        let challenge = match self.desk.challenge(user) {
-            Ok(challenge) => challenge.to_string(),
+        let shown = self.desk.challenge(user, &names(rules), wall().unix);
+        let shown = shown.and_then(|challenge| Ok((challenge, self.shown(rules, user)?)));
+        let (challenge, otp) = match shown {
+            Ok((challenge, otp)) => (challenge.to_string(), otp?),
             Err(refusal) => {
                 let refused = Refused::Store(refusal);
                 self.note(section(rules, user), visitor, refused.code(), refused.text());
                 return None;
             }
         };
-        let known = section(rules, user);
-        // The decoy of an unknown name is always the same one, so what it seems to open is, too.
-        let number = challenge.bytes().fold(0, |sum: usize, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        let place = number.checked_rem(rules.otp.len()).unwrap_or(0);
-        let Otp { access, allow_override, override_range, .. } = known.or_else(|| rules.otp.get(place))?;
+        let Otp { access, allow_override, .. } = otp;
         Some(Form {
             user: user.to_owned(),
             challenge,
-            services: known.or_else(|| rules.otp.get(place))?.services().iter().map(Port::to_string).collect(),
+            services: otp.services().iter().map(Port::to_string).collect(),
             may_override: *allow_override,
-            ranges: override_range.iter().map(ToString::to_string).collect(),
             timeout: access.timeout,
             token: self.tokens.token(visitor, now),
         })
+    }
+
+    /// The section of a name, or the one that it seems to be.
+    fn shown<'a>(&self, rules: &'a Rules, user: &str) -> Result<Option<&'a Otp>, Refusal> {
+        if let Some(known) = section(rules, user) {
+            return Ok(Some(known));
+        }
+        Ok(self.desk.like(user, &names(rules))?.and_then(|other| section(rules, other)))
     }
 
     fn login(&mut self, rules: &Rules, login: &Login, visitor: IpAddr, now: Duration) -> Outcome {
@@ -134,19 +140,34 @@ impl<H: Host> Clerk<H> {
         let section = section(rules, &login.user);
         let ports = if login.sign_off { None } else { ports };
         let wish = Wish { section: login.user.clone(), visitor, instead, ports };
-        let mut unix = None;
-        if section.is_some() {
-            // What the section forbids spends no password.
-            match self.house.ask(Want::Judge(wish.clone())) {
-                Some(Done::Allowed(clock)) => unix = clock,
-                Some(_) => return self.refuse(),
-                None => return self.nobody_answers(section, visitor),
+        // What the section forbids spends no password. For a name that nobody has, another section is asked, lest the
+        // time that it takes tells who is known.
+        let want = match (section, self.shown(rules, &login.user)) {
+            (Some(_), _) => Want::Judge(wish.clone()),
+            (None, Ok(Some(like))) => Want::Weigh(Wish { section: like.access.name.clone(), ..wish.clone() }),
+            (None, Ok(None)) => return self.refuse(),
+            (None, Err(refusal)) => {
+                let refused = Refused::Store(refusal);
+                self.note(None, visitor, refused.code(), refused.text());
+                return self.refuse();
             }
-        }
+        };
+        let unix = match self.house.ask(want) {
+            Some(Done::Allowed(clock)) => clock,
+            Some(_) => {
+                self.desk.pretend(login.response.text());
+                return self.refuse();
+            }
+            None => return self.nobody_answers(section, visitor),
+        };
         let (user, text) = (login.user.as_str(), login.response.text());
         match self.desk.verify(&Attempt { user, section, text, source: visitor, boot: now, unix }) {
             Ok(accepted) => {
                 self.accepted = self.accepted.saturating_add(1);
+                // Also where nothing opens or something is closed: it is how a thief would stay.
+                if accepted.renewed {
+                    self.house.tell(Want::Renewed { section: login.user.clone(), visitor });
+                }
                 if login.sign_off { self.sign_off(&wish) } else { self.open(wish, &accepted, section, now) }
             }
             Err(refused) => {
@@ -221,13 +242,18 @@ impl<H: Host> Clerk<H> {
 
     fn note(&mut self, section: Option<&Otp>, visitor: IpAddr, code: &'static str, text: String) {
         let section = section.map(|otp| otp.access.name.clone());
-        self.house.note(Note { section, visitor, code, text });
+        self.house.tell(Want::Note(Note { section, visitor, code, text }));
     }
 }
 
 /// The section of this name.
 fn section<'a>(rules: &'a Rules, name: &str) -> Option<&'a Otp> {
     rules.otp.iter().find(|otp| otp.access.name == name)
+}
+
+/// The names of all sections.
+fn names(rules: &Rules) -> Vec<&str> {
+    rules.otp.iter().map(|otp| otp.access.name.as_str()).collect()
 }
 
 /// What is open, for people.

@@ -31,6 +31,8 @@ impl Wish {
 pub(super) enum Want {
     /// Whether the section's policy allows it; a refusal is logged.
     Judge(Wish),
+    /// The same work for a name that nobody has, by the section that it seems to be; nothing is said of it.
+    Weigh(Wish),
     /// What a password that was right and is spent is good for; a refusal is logged.
     Open(Wish),
     /// The end of what a section has opened for an address.
@@ -42,6 +44,13 @@ pub(super) enum Want {
     },
     /// Whether something of a grant is still open.
     Look(Grant),
+    /// A password was right, and its user's chain is a new one from now on, for the log; nobody waits for an answer.
+    Renewed {
+        /// The section.
+        section: String,
+        /// Where the visit came from.
+        visitor: IpAddr,
+    },
     /// A refusal for the log; nobody waits for an answer.
     Note(Note),
 }

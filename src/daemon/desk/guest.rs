@@ -8,8 +8,8 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags};
 use zeroize::Zeroizing;
 
-use crate::limits::{PAGE_DEADLINE, PAGE_LINE_MAX, PAGE_REFUSAL_TIME};
-use crate::web::wire::{Answer, Ask, Outcome, VERSION, line};
+use crate::limits::{PAGE_DEADLINE, PAGE_FORM_TIME, PAGE_LINE_MAX, PAGE_REFUSAL_TIME};
+use crate::web::wire::{Answer, Ask, Outcome, VERSION, What, line};
 
 /// The guest is gone, or has to go.
 #[derive(Debug)]
@@ -78,21 +78,31 @@ impl Guest {
         if let Stage::Asks(_) = self.stage {
             let Some(question) = self.read()? else { return Ok(()) };
             let reply = match question.and_then(|line| Ask::parse(&line)) {
+                // The desk may have been busy for so long that whoever asked has given up.
+                Some(Ask { what: What::Login(_), .. }) if self.has_left() => return Err(Gone),
                 Some(ask) => answer(ask, now),
                 None => Answer { v: VERSION, visitor: None, tls: false, outcome: Outcome::Malformed },
             };
-            let is_refusal = reply.outcome == Outcome::Refused;
+            let step = step(&reply.outcome);
             // Every answer fits: what it is made of is bounded when the configuration is read.
             let reply = line(&reply).ok_or(Gone)?;
-            let due = now.saturating_add(Duration::from_millis(PAGE_REFUSAL_TIME));
-            // Whatever the reason, and however long it took to find it.
-            if is_refusal && clock() < due {
+            // Whatever it is for, and however long it took.
+            if let Some(due) = step.map(|step| due(now, clock(), step)) {
                 self.stage = Stage::Waits(reply, due);
                 return Ok(());
             }
             self.stage = Stage::Reads(reply, 0);
         }
         self.write()
+    }
+
+    /// Whether nobody will read an answer.
+    fn has_left(&self) -> bool {
+        let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::empty())];
+        let at_once = Some(nix::sys::time::TimeSpec::new(0, 0));
+        let is_over = PollFlags::POLLHUP | PollFlags::POLLERR;
+        let polled = nix::poll::ppoll(&mut fds, at_once, None).is_ok();
+        polled && fds.iter().filter_map(PollFd::revents).any(|found| found.intersects(is_over))
     }
 
     /// The whole question, once it is there; `Some(None)` for what can never become one.
@@ -140,6 +150,22 @@ impl Guest {
         }
         Err(Gone)
     }
+}
+
+/// The steps of time in which answers are given whose time could tell something: who is known, or what the desk does.
+fn step(outcome: &Outcome) -> Option<Duration> {
+    match outcome {
+        Outcome::Refused => Some(Duration::from_millis(PAGE_REFUSAL_TIME)),
+        Outcome::Form(_) | Outcome::Stale(_) | Outcome::Address(_) => Some(Duration::from_millis(PAGE_FORM_TIME)),
+        _ => None,
+    }
+}
+
+/// The end of the step that it is now, or of the first one.
+fn due(asked: Duration, now: Duration, step: Duration) -> Duration {
+    let taken = now.saturating_sub(asked).as_millis();
+    let steps = taken.checked_div(step.as_millis()).and_then(|steps| u32::try_from(steps).ok()).unwrap_or(0);
+    asked.saturating_add(step.saturating_mul(steps.saturating_add(1)))
 }
 
 /// Says to one guest too many that it is one.
@@ -211,6 +237,37 @@ mod tests {
     }
 
     #[test]
+    fn late_refusals_and_forms_come_at_the_end_of_a_step() {
+        let form = crate::web::wire::Form {
+            user: String::new(),
+            challenge: String::new(),
+            services: vec![],
+            may_override: false,
+            timeout: 1,
+            token: String::new(),
+        };
+        for (outcome, took, answered) in [
+            (Outcome::Refused, 0, 1_000),
+            (Outcome::Refused, 999, 1_000),
+            (Outcome::Refused, 1_001, 2_000),
+            (Outcome::Refused, 5_200, 6_000),
+            (Outcome::Form(form.clone()), 0, 150),
+            (Outcome::Stale(form.clone()), 149, 150),
+            (Outcome::Address(form), 151, 300),
+        ] {
+            let (mut client, mut guest) = pair();
+            client.write_all(QUESTION).unwrap();
+            let times = std::cell::Cell::new(NOW);
+            let slow = &mut |_, _| {
+                times.set(NOW + Duration::from_millis(took));
+                reply(outcome.clone())
+            };
+            assert!(guest.turn(&|| times.get(), slow).is_ok());
+            assert_eq!(guest.due(), NOW + Duration::from_millis(answered), "{outcome:?} after {took} ms");
+        }
+    }
+
+    #[test]
     fn what_is_no_question_is_told_so() {
         let long = vec![b'x'; PAGE_LINE_MAX + 1];
         let twice = [QUESTION, QUESTION].concat();
@@ -247,5 +304,24 @@ mod tests {
         let (client, mut guest) = pair();
         drop(client);
         assert!(turn(&mut guest, NOW, &Outcome::Entry).is_err());
+    }
+
+    #[test]
+    fn who_has_left_spends_no_password() {
+        let login = "{\"login\":{\"token\":\"\",\"user\":\"alice\",\"response\":\"x\",\"address\":null,\"services\":null,\
+            \"sign_off\":false}}";
+        let question = std::str::from_utf8(QUESTION).unwrap().replace("\"entry\"", login);
+        for (stays, calls) in [(true, 1), (false, 0)] {
+            let (mut client, mut guest) = pair();
+            client.write_all(question.as_bytes()).unwrap();
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+            let _client = stays.then_some(client);
+            let mut asked = 0;
+            let ended = guest.turn(&|| NOW, &mut |_, _| {
+                asked += 1;
+                reply(Outcome::Spent)
+            });
+            assert_eq!((asked, ended.is_err()), (calls, true));
+        }
     }
 }

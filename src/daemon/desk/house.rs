@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
-use super::errand::{Done, Errand, Note, Reply, Want};
+use super::errand::{Done, Errand, Reply, Want};
 use crate::daemon::clock::since_boot;
 use crate::limits::PAGE_PATIENCE;
 
@@ -53,8 +53,8 @@ pub(super) trait Host {
     /// Has it done and waits for what came of it; `None` where nobody answered in time.
     fn ask(&mut self, want: Want) -> Option<Done>;
 
-    /// Has a refusal logged.
-    fn note(&mut self, note: Note);
+    /// Has something logged: [`Want::Note`] or [`Want::Renewed`].
+    fn tell(&mut self, want: Want);
 }
 
 /// The one poll, as the desk sees it.
@@ -107,9 +107,9 @@ impl Host for House {
         }
     }
 
-    fn note(&mut self, note: Note) {
+    fn tell(&mut self, want: Want) {
         // Where there is no room, the one poll has more to say than it can.
-        self.send(Want::Note(note), Duration::MAX);
+        self.send(want, Duration::MAX);
     }
 }
 

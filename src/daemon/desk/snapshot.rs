@@ -11,7 +11,7 @@ use crate::control::reply::{OneTime, Paused};
 pub(super) struct Snapshot {
     /// Users whose single codes are not looked at, and until when, a time since boot.
     pub(super) paused: Vec<(String, Duration)>,
-    /// Sources of which nothing is looked at, and until when.
+    /// Sources of which no code is looked at, and until when.
     pub(super) throttled: Vec<(IpAddr, Duration)>,
     /// Passwords accepted.
     pub(super) accepted: u32,

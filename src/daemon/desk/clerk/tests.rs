@@ -26,8 +26,11 @@ impl Host for Script {
         self.answers.pop_front().expect("an answer")
     }
 
-    fn note(&mut self, note: Note) {
-        self.notes.push(note);
+    fn tell(&mut self, want: Want) {
+        match want {
+            Want::Note(note) => self.notes.push(note),
+            other => self.wants.push(other),
+        }
     }
 }
 
@@ -46,7 +49,7 @@ impl Drop for Booth {
 fn rules(page: &str) -> Arc<Rules> {
     let text = format!(
         "config spa-knockd 'main'\n\toption enabled '1'\n\tlist device 'wan'\nconfig otp 'alice'\n\tlist open 'tcp/22'\n\
-         config otp 'bob'\n\tlist open 'tcp/80'\n\toption timeout '60'\nconfig page 'page'\n\toption enabled '1'\n{page}\n"
+         \toption allow_new_chain '1'\nconfig otp 'bob'\n\tlist open 'tcp/80'\n\toption timeout '60'\nconfig page 'page'\n\toption enabled '1'\n{page}\n"
     );
     Arc::new(Rules::from(&parse(text.as_bytes(), "test").unwrap().config))
 }
@@ -122,9 +125,18 @@ fn the_policy_comes_before_the_password_and_the_password_before_the_door() {
 }
 
 #[test]
-fn a_name_that_nobody_has_is_never_a_matter_for_the_house() {
+fn a_name_that_nobody_has_takes_the_same_way_and_nothing_is_said_of_it() {
     let mut booth = booth("unknown", "");
-    assert_eq!(booth.login("carol", &typed(98), false, &[]), Outcome::Refused);
+    for answer in [ALLOWED, Some(Done::Allowed(None))] {
+        assert_eq!(booth.login("carol", &typed(98), false, &[answer]), Outcome::Refused);
+        let wish = match booth.clerk.house.wants.pop() {
+            Some(Want::Weigh(wish)) => wish,
+            other => panic!("{other:?}"),
+        };
+        let Outcome::Form(form) = booth.ask(What::Form { user: "carol".to_owned() }) else { panic!("no form") };
+        let shown = if form.timeout == 60 { "bob" } else { "alice" };
+        assert_eq!((wish.section.as_str(), wish.visitor.to_string().as_str()), (shown, "192.0.2.1"));
+    }
     assert_eq!(booth.clerk.house.wants, []);
     let note = booth.clerk.house.notes.pop().unwrap();
     assert_eq!((note.section, note.code), (None, "otp_unknown_user"));
@@ -136,6 +148,8 @@ fn a_name_that_nobody_has_is_never_a_matter_for_the_house() {
         seen[usize::from(timeout == 60)] = true;
     }
     assert_eq!(seen, [true; 2], "they look like one user as well as like another");
+    assert_eq!(booth.login("carol", &typed(98), false, &[None]), Outcome::Refused);
+    assert_eq!(booth.clerk.house.notes.pop().unwrap().code, "otp_busy", "as for somebody who is known");
 }
 
 #[test]
@@ -151,6 +165,29 @@ fn a_house_that_does_not_answer_spends_nothing_before_and_says_so_behind() {
     assert!(notes.iter().all(|note| note.code == "otp_busy"), "{notes:?}");
     let spent: Vec<bool> = notes.iter().map(|note| note.text.ends_with("the password is spent")).collect();
     assert_eq!(spent, [false, true]);
+}
+
+#[test]
+fn a_new_chain_is_always_told() {
+    let mut booth = booth("renewed", "");
+    let visitor = "192.0.2.1".parse().unwrap();
+    let renewed = Want::Renewed { section: "alice".to_owned(), visitor };
+    let new =
+        |current: &str, seed: &str, place: u8| format!("init-hex:{current}:md5 99 {seed}:0123456789abcd{place:02x}");
+    let Outcome::Opened(told) = booth.login("alice", &new(&typed(98), "ke1235", 1), false, &[ALLOWED, opened()]) else {
+        panic!("shut")
+    };
+    assert!(told.new_chain);
+    assert_eq!(booth.clerk.house.wants.iter().filter(|want| **want == renewed).count(), 1);
+    for (sign_off, done) in [(true, Some(Done::Closed(0))), (false, Some(Done::Refused)), (false, None)] {
+        let seed: Seed = "ke1234".parse().unwrap();
+        let last = password(Algorithm::Md5, b"This is a test.", &seed, 99);
+        let chain = Chain { algorithm: Algorithm::Md5, sequence: 99, seed, last };
+        Store::new(&booth.state).lock().unwrap().write("alice", &Record::Chain(chain)).unwrap();
+        booth.clerk.house.wants.clear();
+        booth.login("alice", &new(&typed(98), "ke1236", 2), sign_off, &[ALLOWED, done]);
+        assert!(booth.clerk.house.wants.contains(&renewed), "{:?}", booth.clerk.house.wants);
+    }
 }
 
 #[test]

@@ -184,7 +184,7 @@ function stanza(values) {
 function otp(values) {
 	const { faults, add } = Faults();
 
-	flags(values, [ 'enabled', 'forward_all', 'disable_dnat', 'allow_override', 'allow_md4' ], add);
+	flags(values, [ 'enabled', 'forward_all', 'disable_dnat', 'allow_override', 'allow_md4', 'allow_new_chain' ], add);
 	anyAlone(values, [ 'source' ], add);
 	add('open', isOn(values.enabled, true) && !list(values.open).length && !list(values.forward).length,
 		_('These passwords would open nothing: name a port or a forward.'));

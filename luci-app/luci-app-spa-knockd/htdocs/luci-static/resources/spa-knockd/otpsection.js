@@ -75,6 +75,9 @@ function addForward(s) {
 function addAdvanced(s) {
 	s.taboption('advanced', fields.Flag, 'allow_md4', _('Take passwords of md4'),
 		_('For calculators that know nothing else. The passwords that are made here are of md5, which every calculator knows.'));
+
+	s.taboption('advanced', fields.Flag, 'allow_new_chain', _('Take a new card with a password'),
+		_('A calculator may begin a new card with one password (init-hex:, init-word:), which ends the old one. So may whoever has stolen a single password, for good.'));
 }
 
 return baseclass.extend({

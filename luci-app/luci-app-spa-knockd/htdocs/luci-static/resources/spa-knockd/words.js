@@ -101,6 +101,8 @@ return baseclass.extend({
 		}
 		case 'refuse':
 			return this.refusal(event);
+		case 'renew':
+			return _('A new card was begun with a one-time password: if nobody meant to, somebody has stolen one. Make new passwords at once.');
 		case 'revoke':
 		case 'reload':
 		case 'firewall':
@@ -133,6 +135,8 @@ return baseclass.extend({
 			return _('Opened');
 		case 'refuse':
 			return _('Refused');
+		case 'renew':
+			return _('New card');
 		case 'revoke':
 			return _('Closed early');
 		case 'reload':
