@@ -283,7 +283,7 @@ pub struct OneTime {
     pub running: bool,
     /// Users whose single codes are not looked at for now, because too many were wrong.
     pub paused: Vec<Paused>,
-    /// How many sources there are of which nothing is looked at for now.
+    /// How many sources there are of which no code is looked at for now.
     pub throttled: usize,
     /// Passwords accepted since the start.
     pub accepted: u32,

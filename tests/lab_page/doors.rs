@@ -208,3 +208,22 @@ fn an_app_s_code_opens_once() {
     assert_eq!(page.login(OTHER, "phone", &code(now), &ALL), "refused");
     page.wait_said("refused phone: otp_replay, one-time password from 198.51.100.7: ");
 }
+
+#[test]
+fn a_new_chain_begins_where_it_may_and_never_in_silence() {
+    let page = Page::new("", "");
+    let new = page.otp(&["calc", "--sequence", "99", "--seed", "ke9999"], crate::page::PASSPHRASE);
+    let text = format!("init-hex:{}:md5 99 ke9999:{}", password(&page, 98).0, new.lines().nth(1).unwrap());
+    assert_eq!(page.login(FRIEND, "alice", &text, &ALL), "refused");
+    page.wait_said("refused alice: otp_new_chain_off, one-time password from 203.0.113.2: ");
+    assert_eq!(page.form(FRIEND, "alice")["challenge"], "otp-md5 98 ke1234 ext", "nothing is spent");
+    page.lab.reconfigure(&crate::page::config("\toption allow_new_chain '1'\n", ""));
+    page.lab.told(&["reload"]);
+    let outcome = page.login(OTHER, "alice", &text, &json!({ "sign_off": true }));
+    assert_eq!(outcome["closed"]["count"], 0, "{outcome}");
+    page.wait_said("warning: alice has begun a new chain, one-time password from 198.51.100.7\n");
+    let events = page.lab.asked_raw(&json!({ "v": 1, "request": "events" }));
+    let told = events["events"].as_array().unwrap().iter().find(|event| event["kind"] == "renew").unwrap();
+    assert_eq!((&told["access"], &told["from"]), (&json!("alice"), &json!(OTHER)));
+    assert_eq!(page.form(FRIEND, "alice")["challenge"], "otp-md5 98 ke9999 ext");
+}

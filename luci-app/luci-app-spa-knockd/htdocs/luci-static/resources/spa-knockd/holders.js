@@ -71,7 +71,7 @@ return baseclass.extend({
 			throttled() {
 				const count = last?.throttled ?? 0;
 
-				return count ? _('Addresses that have to wait, because of wrong passwords: %d.').format(count) : '';
+				return count ? _('Addresses whose codes have to wait, because of wrong passwords: %d.').format(count) : '';
 			},
 
 			/* What the page lacks; null where it is switched off, or nothing is known. */

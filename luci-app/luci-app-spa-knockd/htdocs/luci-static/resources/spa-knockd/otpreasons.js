@@ -16,7 +16,7 @@ return baseclass.extend({
 		otp_exhausted: _('No password of the card is left: make new ones.'),
 		otp_new_chain: _('The password was right and is spent, but the new chain that came with it cannot be used.'),
 		otp_new_chain_off: _('A new chain came with it, which this user may not begin; nothing was spent.'),
-		otp_throttled: _('It was not looked at: too many wrong answers came from this address.'),
+		otp_throttled: _('The code was not looked at: too many wrong answers came from this address. Passwords of a card are.'),
 		otp_paused: _('It was not looked at: too many wrong codes were tried. Two codes in a row are looked at.'),
 		otp_md4: _('The password is of md4, which this user may not use.'),
 		otp_clock_not_set: _("The router's clock is not set: cards and counting apps go on."),

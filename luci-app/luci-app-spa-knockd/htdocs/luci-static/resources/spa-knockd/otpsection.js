@@ -54,7 +54,7 @@ function addLimits(s) {
 	o = s.taboption('limits', fields.Flag, 'allow_override', _('May name another address'),
 		_('The page has a field for the address to open for. Off: it opens for the address from which the visitor comes.'));
 
-	o = s.taboption('limits', fields.List, 'override_range', _('Which addresses'), _('Addresses and networks that may be named. Empty: any that is not in the networks of the router.'));
+	o = s.taboption('limits', fields.List, 'override_range', _('Which addresses'), _('Addresses and networks that may be named. Empty: any that visitors may come from and that is not in the networks of the router.'));
 	o.placeholder = '198.51.100.0/24';
 	o.validate = fields.checkedBy(validate.overrideRange);
 	o.depends('allow_override', '1');
