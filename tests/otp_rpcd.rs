@@ -265,6 +265,12 @@ fn who_must_wait_is_asked_of_the_daemon_and_the_page_is_looked_at() {
     // A daemon of an older version.
     let list = router.call("otp_list", &json!({}));
     assert_eq!((&list["throttled"], &list["page"]["certificate"]), (&Value::Null, &json!(true)));
+    // Another web server has the page.
+    router.configure(
+        "config otp 'carol'\n\tlist open 'tcp/22'\nconfig page 'page'\n\toption enabled '1'\n\toption port '0'\n",
+    );
+    let list = router.call("otp_list", &json!({}));
+    assert_eq!((&list["page"]["port"], &list["page"]["plain_port"]), (&Value::Null, &Value::Null));
     let asked = daemon.join().unwrap();
     let requests = [json!({ "v": 1, "request": "otp" }), json!({ "v": 1, "request": "forgive", "user": "alice" })];
     assert_eq!(asked, [&requests[..], &requests[..1]].concat());
