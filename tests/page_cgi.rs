@@ -489,6 +489,15 @@ fn nobody_is_waited_for_for_ever() {
 }
 
 #[test]
+fn a_daemon_on_another_machine_is_refused_in_words() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_spa-knockd"));
+    let done = program.args(["page", "--socket", "192.0.2.1:900"]).envs(get(&[])).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!((done.status.code(), done.stdout.len()), (Some(1), 0), "{said}");
+    assert!(said.contains("--socket 192.0.2.1:900") && said.contains("cannot be replayed"), "{said}");
+}
+
+#[test]
 fn by_its_name_it_is_the_page_whatever_its_arguments() {
     let place = Place::new("name");
     let named = |name: &str| {

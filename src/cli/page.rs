@@ -23,7 +23,15 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let default = || Path::new(RUN_DIR).join(web::FILE);
-    web::serve(&arguments.socket.clone().unwrap_or_else(default))
+    let socket = arguments.socket.clone().unwrap_or_else(default);
+    if !socket.is_absolute() {
+        return Err(format!(
+            "--socket {}: name the whole path of a socket on this machine; a page that is not on the firewall's own \
+             machine would need a way there that is authenticated and cannot be replayed, and there is none yet",
+            socket.display()
+        ));
+    }
+    web::serve(&socket)
 }
 
 /// Serves the page where the program is called by that name. A visitor's query may then stand among the arguments
