@@ -124,11 +124,11 @@ mod tests {
     #[test]
     fn its_number_falls_by_one_now_and_then_and_begins_anew_with_another_seed() {
         let (decoys, like) = (decoys(), chain(Algorithm::Md5, 100, "ke1234"));
-        let at = |hours: u64| decoys.challenge("mallory", Some(&like), NOW + hours * 3_600);
+        let at = |step: u64| decoys.challenge("mallory", Some(&like), NOW + step * 4 * 3_600);
         let (mut before, mut falls, mut begins) = (at(0), 0, 0);
-        let hours = 4 * 365 * 24;
-        for hour in 1..hours {
-            let now = at(hour);
+        let steps = 4 * 365 * 6;
+        for step in 1..steps {
+            let now = at(step);
             if now.seed != before.seed {
                 assert_eq!((before.sequence, now.sequence), (1, 99));
                 begins += 1;
