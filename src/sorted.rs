@@ -52,6 +52,15 @@ impl<K: Ord, V> SortedMap<K, V> {
         }
     }
 
+    /// Takes the key out, and gives back its value.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let place = self.place(key).ok()?;
+        Some(self.0.remove(place).1)
+    }
+
     /// Keeps the entries of which this is true.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         self.0.retain_mut(|(key, value)| keep(key, value));
@@ -162,6 +171,7 @@ mod tests {
                         map.retain(|known, _| known % 7 != key % 7);
                         model.retain(|known, _| known % 7 != key % 7);
                     }
+                    1 => prop_assert_eq!(map.remove(&key), model.remove(&key)),
                     _ => prop_assert_eq!(map.insert(key, value), model.insert(key, value)),
                 }
                 prop_assert_eq!(map.get(&key), model.get(&key));

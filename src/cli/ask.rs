@@ -20,20 +20,17 @@ pub(super) fn connect(socket: Option<&PathBuf>) -> Result<Client, Failure> {
 }
 
 /// A request with these further fields.
-pub(super) fn request(name: &str, fields: &[(&str, Value)]) -> Value {
-    let mut request = object(fields);
-    if let Value::Object(request) = &mut request {
-        request.insert("v".to_owned(), VERSION.into());
-        request.insert("request".to_owned(), name.into());
-    }
-    request
+pub(super) fn request(name: &str, mut fields: Vec<(&str, Value)>) -> Value {
+    fields.push(("v", VERSION.into()));
+    fields.push(("request", name.into()));
+    object(fields)
 }
 
 /// An object with these fields.
-pub(super) fn object(fields: &[(&str, Value)]) -> Value {
+pub(super) fn object(fields: Vec<(&str, Value)>) -> Value {
     let mut object = serde_json::Map::new();
     for (name, value) in fields {
-        object.insert((*name).to_owned(), value.clone());
+        object.insert(name.to_owned(), value);
     }
     Value::Object(object)
 }

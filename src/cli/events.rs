@@ -26,7 +26,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut client = connect(arguments.socket.as_ref())?;
-    let recent = ask(&mut client, &request("events", &[("follow", arguments.follow.into())]))?;
+    let recent = ask(&mut client, &request("events", vec![("follow", arguments.follow.into())]))?;
     let recent = list(&recent, "events");
     if arguments.json {
         recent.iter().try_for_each(say_json)?;

@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut client = connect(arguments.socket.as_ref())?;
     let mut grants = Vec::new();
     loop {
-        let page = ask(&mut client, &request("grants", &[("skip", grants.len().into())]))?;
+        let page = ask(&mut client, &request("grants", vec![("skip", grants.len().into())]))?;
         let more = list(&page, "grants");
         grants.extend_from_slice(more);
         if more.is_empty() || u64::try_from(grants.len()).is_ok_and(|count| count >= number(&page, "total")) {
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     if arguments.json {
-        return say_json(&object(&[("grants", grants.into())]));
+        return say_json(&object(vec![("grants", grants.into())]));
     }
     if grants.is_empty() {
         return say("no living grants\n");

@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let reply = connect(arguments.socket.as_ref()).and_then(|mut client| client.ask(&request("reload", &[])));
+    let reply = connect(arguments.socket.as_ref()).and_then(|mut client| client.ask(&request("reload", vec![])));
     let restart = reply.as_ref().is_ok_and(|reply| reply.get("restart") == Some(&Value::Bool(true)));
     let status = finish(reply.and_then(|reply| tell(arguments, reply)));
     if restart { ExitCode::from(RESTART) } else { status }

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     fields.extend(arguments.source.map(|source| ("source", source.to_string().into())));
     fields.extend(arguments.all.then_some(("all", true.into())));
     fields.extend(arguments.kill.then_some(("kill", true.into())));
-    let revoked = ask(&mut connect(arguments.socket.as_ref())?, &request("revoke", &fields))?;
+    let revoked = ask(&mut connect(arguments.socket.as_ref())?, &request("revoke", fields))?;
     if arguments.json {
         return say_json(&revoked);
     }

@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let status = ask(&mut connect(arguments.socket.as_ref())?, &request("status", &[]))?;
+    let status = ask(&mut connect(arguments.socket.as_ref())?, &request("status", vec![]))?;
     if arguments.json { say_json(&status) } else { say(&table(&rows(&status))) }
 }
 

@@ -6,11 +6,11 @@
 //! soon guesses no more, and the owner types two codes and is in. A password of a chain, 64 bits, is looked at always:
 //! nobody guesses it, and a neighbour behind the same address must not keep its owner out.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::limits::{OTP_SOURCES_MAX, SECTIONS_MAX};
+use crate::sorted::SortedMap;
 
 /// Wrong answers without a pause.
 const FREE: u32 = 3;
@@ -79,8 +79,8 @@ impl Heat {
 /// The memory of wrong answers; it is bounded, and ends with the process.
 #[derive(Clone, Debug, Default)]
 pub struct Throttle {
-    users: BTreeMap<String, Heat>,
-    sources: BTreeMap<IpAddr, Heat>,
+    users: SortedMap<String, Heat>,
+    sources: SortedMap<IpAddr, Heat>,
 }
 
 impl Throttle {
@@ -101,12 +101,9 @@ impl Throttle {
     /// takes them.
     pub fn wrong(&mut self, user: &str, source: IpAddr, guess: bool, now: Duration) {
         let source = network(source);
-        make_room(&mut self.sources, &source, OTP_SOURCES_MAX, SOURCE_PAUSE, now);
-        self.sources.entry(source).or_default().rise(now, SOURCE_PAUSE);
+        one_more(&mut self.sources, source, OTP_SOURCES_MAX, SOURCE_PAUSE, now);
         if guess {
-            let user = user.to_owned();
-            make_room(&mut self.users, &user, SECTIONS_MAX, USER_PAUSE, now);
-            self.users.entry(user).or_default().rise(now, USER_PAUSE);
+            one_more(&mut self.users, user.to_owned(), SECTIONS_MAX, USER_PAUSE, now);
         }
     }
 
@@ -115,11 +112,11 @@ impl Throttle {
     pub fn right(&mut self, user: &str, source: IpAddr, now: Duration) {
         let own = self.source(source, now).wrong;
         self.sources.remove(&network(source));
-        if let Some(heat) = self.users.get_mut(user) {
-            *heat = heat.now(now, USER_PAUSE);
+        if let Some(heat) = self.users.remove(user) {
+            let mut heat = heat.now(now, USER_PAUSE);
             heat.wrong = heat.wrong.saturating_sub(own);
-            if heat.wrong == 0 {
-                self.users.remove(user);
+            if heat.wrong > 0 {
+                self.users.insert(user.to_owned(), heat);
             }
         }
     }
@@ -156,22 +153,26 @@ impl Throttle {
     }
 }
 
-/// Forgets those that have cooled down, and else the one that did least, so that one more fits.
-fn make_room<K: Ord + Clone>(
-    heats: &mut BTreeMap<K, Heat>,
-    key: &K,
+/// Counts a wrong answer. Where there is no room for one more, those that have cooled down are forgotten, and else the
+/// one that did least.
+fn one_more<K: Ord + Clone>(
+    heats: &mut SortedMap<K, Heat>,
+    key: K,
     most: usize,
     forgiven_in: Duration,
     now: Duration,
 ) {
-    if heats.len() < most || heats.contains_key(key) {
-        return;
+    let known = heats.get(&key).copied();
+    if known.is_none() && heats.len() >= most {
+        heats.retain(|_, heat| heat.now(now, forgiven_in).wrong > 0);
+        if heats.len() >= most {
+            let least = heats.iter().min_by_key(|(_, heat)| (heat.wrong, heat.last)).map(|(key, _)| key.clone());
+            least.map(|key| heats.remove(&key));
+        }
     }
-    heats.retain(|_, heat| heat.now(now, forgiven_in).wrong > 0);
-    if heats.len() >= most {
-        let least = heats.iter().min_by_key(|(_, heat)| (heat.wrong, heat.last)).map(|(key, _)| key.clone());
-        least.map(|key| heats.remove(&key));
-    }
+    let mut heat = known.unwrap_or_default();
+    heat.rise(now, forgiven_in);
+    heats.insert(key, heat);
 }
 
 /// Who counts as one source: an IPv4 address, and an IPv6 network of 64 bits, which is one customer's at least.
@@ -254,7 +255,7 @@ mod tests {
         }
         throttle.wrong("alice", address(99), true, SECOND);
         throttle.right("alice", address(99), SECOND * 2);
-        assert_eq!(throttle.users["alice"].wrong, 10, "the owner's own slip alone is forgiven");
+        assert_eq!(throttle.users.get("alice").unwrap().wrong, 10, "the owner's own slip alone is forgiven");
         assert_eq!(throttle.admits("alice", address(98), SECOND * 3), Admission::Long);
         let mut alone = Throttle::default();
         alone.wrong("alice", address(1), true, SECOND);

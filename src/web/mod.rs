@@ -6,6 +6,7 @@
 //! ```
 
 mod exchange;
+mod fields;
 mod filled_in;
 mod form_page;
 mod html;

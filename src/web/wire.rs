@@ -3,18 +3,18 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::fields::{Fields, number, text, texts, variant};
 use crate::limits::{NAME_MAX, OTP_RESPONSE_MAX, PAGE_ADDRESS_MAX, PAGE_HEADER_MAX, PAGE_LINE_MAX, PAGE_SERVICES_MAX};
 
 /// The version of both lines. Program and daemon are of one package, so another version is refused.
 pub const VERSION: u32 = 1;
 
 /// What the page asks the daemon.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ask {
     /// [`VERSION`].
     pub v: u32,
@@ -25,8 +25,7 @@ pub struct Ask {
 }
 
 /// What the web server says of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Visit {
     /// The other end of the connection (`REMOTE_ADDR`).
     pub peer: IpAddr,
@@ -39,8 +38,8 @@ pub struct Visit {
 }
 
 /// What can be asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum What {
     /// The page that asks for the name.
     Entry,
@@ -64,8 +63,7 @@ pub enum What {
 }
 
 /// A form, filled in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Login {
     /// What [`Form::token`] said.
     pub token: String,
@@ -111,15 +109,8 @@ impl Serialize for Typed {
     }
 }
 
-impl<'de> Deserialize<'de> for Typed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
-    }
-}
-
 /// What the daemon answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Answer {
     /// [`VERSION`].
     pub v: u32,
@@ -132,8 +123,8 @@ pub struct Answer {
 }
 
 /// What can come of a question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The page that asks for the name.
     Entry,
@@ -144,7 +135,7 @@ pub enum Outcome {
     /// What was open is closed.
     Closed {
         /// How many elements of sets were deleted; 0 where nothing was open.
-        count: usize,
+        count: u32,
     },
     /// The ticket is unknown, or what it stood for is over.
     Gone,
@@ -169,8 +160,7 @@ pub enum Outcome {
 }
 
 /// The form for a name; that of an unknown name looks like any other.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Form {
     /// The name as it was asked for.
     pub user: String,
@@ -187,8 +177,7 @@ pub struct Form {
 }
 
 /// What is open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Opened {
     /// Whose password opened it.
     pub user: String,
@@ -211,14 +200,16 @@ impl Ask {
     /// texts that are too long or not printable.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
-        let ask: Self = parse(line)?;
+        let mut fields = parse(line)?;
+        let visit = Visit::of(fields.take("visit")?)?;
+        let ask = Self { v: VERSION, visit, what: What::of(fields.take("what")?)? };
+        fields.end()?;
         ask.is_sound().then_some(ask)
     }
 
     fn is_sound(&self) -> bool {
         let headers = [&self.visit.forwarded, &self.visit.host].into_iter().flatten();
-        self.v == VERSION
-            && headers.into_iter().all(|header| is_short(header, PAGE_HEADER_MAX))
+        headers.into_iter().all(|header| is_short(header, PAGE_HEADER_MAX))
             && match &self.what {
                 What::Entry => true,
                 What::Form { user } => is_short(user, NAME_MAX),
@@ -228,7 +219,49 @@ impl Ask {
     }
 }
 
+impl Visit {
+    fn of(value: Value) -> Option<Self> {
+        let mut fields = Fields::of(value)?;
+        let visit = Self {
+            peer: fields.text("peer")?.parse().ok()?,
+            forwarded: fields.perhaps("forwarded", text)?,
+            tls: fields.flag("tls")?,
+            host: fields.perhaps("host", text)?,
+        };
+        fields.end()?;
+        Some(visit)
+    }
+}
+
+impl What {
+    fn of(value: Value) -> Option<Self> {
+        let (name, value) = variant(value)?;
+        let Some(value) = value else { return (name == "entry").then_some(Self::Entry) };
+        let mut fields = Fields::of(value)?;
+        let what = match name.as_str() {
+            "form" => Self::Form { user: fields.text("user")? },
+            "login" => Self::Login(Login::of(&mut fields)?),
+            "ticket" => Self::Ticket { ticket: fields.text("ticket")? },
+            "close" => Self::Close { ticket: fields.text("ticket")? },
+            _ => return None,
+        };
+        fields.end()?;
+        Some(what)
+    }
+}
+
 impl Login {
+    fn of(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            token: fields.text("token")?,
+            user: fields.text("user")?,
+            response: Typed::new(fields.text("response")?),
+            address: fields.perhaps("address", text)?,
+            services: fields.perhaps("services", texts)?,
+            sign_off: fields.flag("sign_off")?,
+        })
+    }
+
     fn is_sound(&self) -> bool {
         let services = self.services.as_deref().unwrap_or_default();
         is_short(&self.token, NAME_MAX)
@@ -244,15 +277,80 @@ impl Answer {
     /// Reads a line without its end; `None` where it is none of this version.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
-        parse(line).filter(|answer: &Self| answer.v == VERSION)
+        let mut fields = parse(line)?;
+        let visitor = fields.perhaps("visitor", |value| text(value)?.parse().ok())?;
+        let tls = fields.flag("tls")?;
+        let answer = Self { v: VERSION, visitor, tls, outcome: Outcome::of(fields.take("outcome")?)? };
+        fields.end()?;
+        Some(answer)
     }
 }
 
-fn parse<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
+impl Outcome {
+    fn of(value: Value) -> Option<Self> {
+        let (name, value) = variant(value)?;
+        let Some(value) = value else {
+            return Some(match name.as_str() {
+                "entry" => Self::Entry,
+                "gone" => Self::Gone,
+                "refused" => Self::Refused,
+                "spent" => Self::Spent,
+                "plain" => Self::Plain,
+                "host" => Self::Host,
+                "off" => Self::Off,
+                "busy" => Self::Busy,
+                "malformed" => Self::Malformed,
+                _ => return None,
+            });
+        };
+        let mut fields = Fields::of(value)?;
+        let outcome = match name.as_str() {
+            "form" => Self::Form(Form::of(&mut fields)?),
+            "stale" => Self::Stale(Form::of(&mut fields)?),
+            "address" => Self::Address(Form::of(&mut fields)?),
+            "opened" => Self::Opened(Opened::of(&mut fields)?),
+            "closed" => Self::Closed { count: fields.number("count")? },
+            _ => return None,
+        };
+        fields.end()?;
+        Some(outcome)
+    }
+}
+
+impl Form {
+    fn of(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            user: fields.text("user")?,
+            challenge: fields.text("challenge")?,
+            services: texts(fields.take("services")?)?,
+            may_override: fields.flag("may_override")?,
+            timeout: fields.number("timeout")?,
+            token: fields.text("token")?,
+        })
+    }
+}
+
+impl Opened {
+    fn of(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            user: fields.text("user")?,
+            source: fields.text("source")?,
+            opened: texts(fields.take("opened")?)?,
+            seconds: fields.number("seconds")?,
+            passwords_left: fields.perhaps("passwords_left", number)?,
+            ticket: fields.text("ticket")?,
+            new_chain: fields.flag("new_chain")?,
+        })
+    }
+}
+
+/// The fields of a line of this version but for [`VERSION`] itself.
+fn parse(line: &[u8]) -> Option<Fields> {
     if line.len() >= PAGE_LINE_MAX {
         return None;
     }
-    serde_json::from_slice(line).ok()
+    let mut fields = Fields::of(serde_json::from_slice(line).ok()?)?;
+    (fields.number("v") == Some(VERSION)).then_some(fields)
 }
 
 /// A text of at most so many bytes, without control characters.
@@ -263,28 +361,12 @@ fn is_short(text: &str, most: usize) -> bool {
 /// An [`Ask`] or an [`Answer`] as a line with its end; wiped when dropped. `None` where it is too long to be sent.
 #[must_use]
 pub fn line(body: &impl Serialize) -> Option<Zeroizing<Vec<u8>>> {
-    // The whole buffer from the start: one that grows leaves copies of the password behind.
+    // The whole buffer from the start: one that grows leaves copies of the password behind. No form grows beyond it, as its
+    // fields are short.
     let mut line = Zeroizing::new(Vec::with_capacity(PAGE_LINE_MAX));
-    serde_json::to_writer(Room(&mut line), body).ok()?;
+    serde_json::to_writer(&mut *line, body).ok()?;
     line.push(b'\n');
-    Some(line)
-}
-
-/// What is left of the buffer, but for the line's end.
-struct Room<'a>(&'a mut Vec<u8>);
-
-impl std::io::Write for Room<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.0.len().saturating_add(bytes.len()) >= PAGE_LINE_MAX {
-            return Err(std::io::ErrorKind::WriteZero.into());
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+    (line.len() <= PAGE_LINE_MAX).then_some(line)
 }
 
 #[cfg(test)]
@@ -419,7 +501,6 @@ mod tests {
         for (part, other) in [
             (r#""v":1,"#, ""),
             (r#""tls":true"#, r#""tls":1"#),
-            (r#""tls":true"#, r#""tls":true,"tls":true"#),
             (r#""tls":true"#, r#""tls":true,"uid":0"#),
             ("2001:db8::9", "2001:db8::9%eth0"),
             ("2001:db8::9", "999.999.999.999"),

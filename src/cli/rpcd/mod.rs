@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             match answer {
                 // It may hold fresh keys.
                 Ok(answer) => say(&Zeroizing::new(json(&answer) + "\n")),
-                Err(error) => say_json(&object(&[("ok", false.into()), ("error", error.into())])),
+                Err(error) => say_json(&object(vec![("ok", false.into()), ("error", error.into())])),
             }
         }
         _ => Err("rpcd: say `list`, or `call` and a method".to_owned()),
@@ -88,12 +88,12 @@ fn answer(method: &str, mut question: Question, arguments: &Arguments) -> Result
     match method {
         "status" | "events" => {
             question.end()?;
-            ask_daemon(arguments, &request(method, &[]))
+            ask_daemon(arguments, &request(method, vec![]))
         }
         "grants" => {
             let skip = question.number("skip")?.unwrap_or(0);
             question.end()?;
-            ask_daemon(arguments, &request(method, &[("skip", skip.into())]))
+            ask_daemon(arguments, &request(method, vec![("skip", skip.into())]))
         }
         "revoke" => revoke(question, arguments),
         "check" => {
@@ -107,7 +107,7 @@ fn answer(method: &str, mut question: Question, arguments: &Arguments) -> Result
             question.end()?;
             let digest = digest.parse().map_err(|fault| format!("hmac_digest: {fault}"))?;
             let (key, hmac_key) = keygen::fresh(digest)?;
-            Ok(object(&[
+            Ok(object(vec![
                 ("ok", true.into()),
                 ("key_base64", key.as_str().into()),
                 ("hmac_key_base64", hmac_key.as_str().into()),
@@ -132,14 +132,14 @@ fn revoke(mut question: Question, arguments: &Arguments) -> Result<Value, Failur
         fields.extend(question.switch(switch)?.then_some((switch, true.into())));
     }
     question.end()?;
-    ask_daemon(arguments, &request("revoke", &fields))
+    ask_daemon(arguments, &request("revoke", fields))
 }
 
 /// What the daemon says; where none listens, that is no fault of the question, and `away` tells it from one.
 fn ask_daemon(arguments: &Arguments, request: &Value) -> Result<Value, Failure> {
     match connect(arguments.socket.as_ref()) {
         Ok(mut daemon) => ask(&mut daemon, request),
-        Err(error) => Ok(object(&[("ok", false.into()), ("error", error.into()), ("away", true.into())])),
+        Err(error) => Ok(object(vec![("ok", false.into()), ("error", error.into()), ("away", true.into())])),
     }
 }
 
@@ -209,7 +209,7 @@ fn with_engine(
     let config = load_quietly(config)?;
     let mut engine = Engine::new(&config, Memory::default());
     let mut explainer = Explainer { main: &config.main, engine: &mut engine, resolve: false };
-    Ok(object(&[("ok", true.into()), ("explanations", explanations(&mut explainer)?.into())]))
+    Ok(object(vec![("ok", true.into()), ("explanations", explanations(&mut explainer)?.into())]))
 }
 
 /// The explanation with the reason in words.

@@ -1,8 +1,9 @@
 //! What the page asks of one-time passwords: who has them, who must wait, and new ones, which are told once.
 
+use std::num::NonZeroU16;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use spa_knockd::config::Page;
 use spa_knockd::control::client::utc;
 use spa_knockd::daemon::clock::wall;
@@ -14,7 +15,7 @@ use spa_knockd::otp::uri::otpauth;
 use spa_knockd::otp::words;
 use zeroize::Zeroizing;
 
-use super::super::ask::{list as list_of, number, request, text};
+use super::super::ask::{list as list_of, number, object, request, text};
 use super::super::otp::{DIGITS, FEW, ISSUER, make, refused, user};
 use super::super::{Failure, load_quietly};
 use super::question::Question;
@@ -42,7 +43,7 @@ pub(super) fn list(question: Question, arguments: &Arguments) -> Result<Value, F
     let sections: Vec<&str> =
         config.iter().flat_map(|config| &config.otp).map(|otp| otp.access.name.as_str()).collect();
     // A daemon that is away, or has no page, has locked nobody out.
-    let locks = ask_daemon(arguments, &request("otp", &[])).ok().filter(|reply| reply.get("ok") == Some(&true.into()));
+    let locks = ask_daemon(arguments, &request("otp", vec![])).ok().filter(|reply| reply.get("ok") == Some(&true.into()));
     let paused = |user: &str| {
         let waiting = locks.iter().flat_map(|reply| list_of(reply, "paused")).find(|one| text(one, "user") == user);
         waiting.map(|one| number(one, "seconds"))
@@ -57,43 +58,43 @@ pub(super) fn list(question: Question, arguments: &Arguments) -> Result<Value, F
                 Ok(record) => (Some(record.kind()), record.left(), None),
                 Err(trouble) => (None, None, Some(trouble.to_string())),
             };
-            json!({
-                "user": one.user,
-                "enabled": sections.contains(&one.user.as_str()),
-                "kind": kind,
-                "left": left,
-                "few": left.is_some_and(|left| left < FEW),
-                "paused": paused(&one.user),
-                "error": error,
-            })
+            object(vec![
+                ("user", one.user.as_str().into()),
+                ("enabled", sections.contains(&one.user.as_str()).into()),
+                ("kind", kind.into()),
+                ("left", left.into()),
+                ("few", left.is_some_and(|left| left < FEW).into()),
+                ("paused", paused(&one.user).into()),
+                ("error", error.into()),
+            ])
         })
         .collect();
-    Ok(json!({
-        "ok": true,
-        "users": users,
-        "without": without,
-        "throttled": locks.as_ref().map(|reply| number(reply, "throttled")),
-        "page": config.as_ref().and_then(|config| config.page.as_ref()).map(page),
-    }))
+    Ok(object(vec![
+        ("ok", true.into()),
+        ("users", users.into()),
+        ("without", without.into()),
+        ("throttled", locks.as_ref().map(|reply| number(reply, "throttled")).into()),
+        ("page", config.as_ref().and_then(|config| config.page.as_ref()).map(page).into()),
+    ]))
 }
 
 /// What a page that is switched on needs of this machine.
 fn page(page: &Page) -> Value {
     let files = page.cert.as_deref().zip(page.key.as_deref()).unwrap_or(OWN_CERTIFICATE);
     let certificate = [files.0, files.1].into_iter().all(|file| Path::new(file).is_file());
-    json!({
-        "port": page.port,
-        "plain_port": page.plain_port,
-        "certificate": certificate,
-        "server": Path::new(WEB_SERVER).is_file(),
-    })
+    object(vec![
+        ("port", page.port.map(NonZeroU16::get).into()),
+        ("plain_port", page.plain_port.map(NonZeroU16::get).into()),
+        ("certificate", certificate.into()),
+        ("server", Path::new(WEB_SERVER).is_file().into()),
+    ])
 }
 
 /// Has the daemon forget what was tried at a user's.
 pub(super) fn forgive(mut question: Question, arguments: &Arguments) -> Result<Value, Failure> {
     let name = name(&mut question)?;
     question.end()?;
-    ask_daemon(arguments, &request("forgive", &[("user", name.into())]))
+    ask_daemon(arguments, &request("forgive", vec![("user", name.into())]))
 }
 
 /// New passwords, for a user who has none or in the place of those that there are.
@@ -162,7 +163,7 @@ pub(super) fn remove(mut question: Question, arguments: &Arguments) -> Result<Va
     question.end()?;
     let locked = Store::new(&arguments.state_dir).lock().map_err(refused)?;
     let removed = locked.remove(&name).map_err(|trouble| trouble.to_string())?;
-    Ok(json!({ "ok": true, "removed": removed }))
+    Ok(object(vec![("ok", true.into()), ("removed", removed.into())]))
 }
 
 /// The passwords that are next in a chain whose passphrase is known.
@@ -190,18 +191,20 @@ fn tell(name: &str, record: &Record, passwords: &[(u16, Password)]) -> Value {
         Record::Hotp { token, .. } | Record::Totp { token, .. } => (None, token.algorithm.name()),
     };
     let date = utc(wall().unix);
-    let one = |(number, password): &(u16, Password)| json!({ "number": number, "words": *words::encode(password) });
-    json!({
-        "ok": true,
-        "user": name,
-        "kind": record.kind(),
-        "algorithm": algorithm,
-        "seed": seed,
-        "left": record.left(),
-        "date": date.get(..10),
-        "passwords": passwords.iter().map(one).collect::<Vec<_>>(),
-        "uri": otpauth(record, name, ISSUER).as_ref().map(|uri| uri.as_str()),
-    })
+    let one = |(number, password): &(u16, Password)| {
+        object(vec![("number", (*number).into()), ("words", words::encode(password).as_str().into())])
+    };
+    object(vec![
+        ("ok", true.into()),
+        ("user", name.into()),
+        ("kind", record.kind().into()),
+        ("algorithm", algorithm.into()),
+        ("seed", seed.into()),
+        ("left", record.left().into()),
+        ("date", date.get(..10).into()),
+        ("passwords", passwords.iter().map(one).collect::<Vec<_>>().into()),
+        ("uri", otpauth(record, name, ISSUER).as_ref().map(|uri| uri.as_str()).into()),
+    ])
 }
 
 /// A name that a user may have.

@@ -220,11 +220,11 @@ impl<H: Host> Clerk<H> {
     }
 
     /// Ends what a section has open for an address, and the tickets for it; `None` where nobody could say that it is.
-    fn end(&mut self, section: &str, address: IpAddr) -> Option<usize> {
+    fn end(&mut self, section: &str, address: IpAddr) -> Option<u32> {
         match self.house.ask(Want::Close { section: section.to_owned(), address })? {
             Done::Closed(count) => {
                 self.tickets.end(section, address);
-                Some(count)
+                Some(u32::try_from(count).unwrap_or(u32::MAX))
             }
             _ => None,
         }

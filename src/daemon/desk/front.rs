@@ -2,13 +2,13 @@
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::errand::{Done, Errand, Reply};
 use super::house::Bell;
+use super::queue::{Receiver, Sender};
 use super::snapshot::{Snapshot, read};
 use super::{Order, Rules};
 use crate::config::Config;
@@ -22,8 +22,8 @@ pub(in crate::daemon) const ENDED: &str =
 #[derive(Debug)]
 pub(super) struct Ends {
     pub(super) errands: Receiver<Errand>,
-    pub(super) replies: SyncSender<Reply>,
-    pub(super) orders: SyncSender<Order>,
+    pub(super) replies: Sender<Reply>,
+    pub(super) orders: Sender<Order>,
     pub(super) snapshot: Arc<Mutex<Snapshot>>,
     pub(super) ending: Arc<AtomicBool>,
 }
@@ -33,8 +33,8 @@ pub(super) struct Ends {
 pub(in crate::daemon) struct Front {
     thread: Option<JoinHandle<()>>,
     errands: Receiver<Errand>,
-    replies: Option<SyncSender<Reply>>,
-    orders: Option<SyncSender<Order>>,
+    replies: Option<Sender<Reply>>,
+    orders: Option<Sender<Order>>,
     bell: Option<Bell>,
     /// Tells the thread that it is to end.
     ending: Arc<AtomicBool>,
@@ -80,7 +80,7 @@ impl Front {
 
     /// The next errand, if there is one.
     pub(super) fn take(&mut self) -> Option<Errand> {
-        let errand = self.errands.try_recv().ok();
+        let errand = self.errands.take().ok().flatten();
         self.more = errand.is_some();
         errand
     }
@@ -93,7 +93,7 @@ impl Front {
     /// Answers an errand. Never waits: where there is no room, nobody takes answers any more.
     pub(super) fn reply(&self, number: u32, done: Done) {
         if let Some(replies) = &self.replies {
-            let _ = replies.try_send(Reply { number, done });
+            replies.send(Reply { number, done });
         }
     }
 
@@ -109,7 +109,7 @@ impl Front {
 
     /// Whether the order could be given; never waits.
     fn order(&self, order: Order) -> bool {
-        let given = !self.ended && self.orders.as_ref().is_some_and(|orders| orders.try_send(order).is_ok());
+        let given = !self.ended && self.orders.as_ref().is_some_and(|orders| orders.send(order));
         if let Some(bell) = &self.bell {
             bell.ring();
         }
@@ -138,17 +138,16 @@ impl Drop for Front {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::sync_channel;
-
     use super::super::errand::Want;
+    use super::super::queue::queue;
     use super::*;
 
     /// A front whose thread does this with its end of the bell.
-    fn front(work: impl FnOnce(Bell, SyncSender<Errand>) + Send + 'static) -> Front {
+    fn front(work: impl FnOnce(Bell, Sender<Errand>) + Send + 'static) -> Front {
         let (here, there) = Bell::pair().unwrap();
-        let (errand_in, errands) = sync_channel(4);
-        let (replies, _) = sync_channel(1);
-        let (orders, _) = sync_channel(1);
+        let (errand_in, errands) = queue(4);
+        let (replies, _) = queue(1);
+        let (orders, _) = queue(1);
         let thread = std::thread::spawn(move || work(there, errand_in));
         let (snapshot, ending) = (Arc::default(), Arc::default());
         Front::new(thread, Ends { errands, replies, orders, snapshot, ending }, here)
@@ -173,7 +172,7 @@ mod tests {
     fn what_is_left_over_is_looked_for_without_a_ring() {
         let mut front = front(|bell, errands| {
             for number in 0..2 {
-                errands.send(Errand { number, until: Duration::MAX, want: Want::Look(empty()) }).unwrap();
+                assert!(errands.send(Errand { number, until: Duration::MAX, want: Want::Look(empty()) }));
             }
             bell.ring();
             // Until the other end is gone.

@@ -3,10 +3,10 @@
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Duration;
 
 use super::errand::{Done, Errand, Reply, Want};
+use super::queue::{Receiver, Sender};
 use crate::daemon::clock::since_boot;
 use crate::limits::PAGE_PATIENCE;
 
@@ -60,14 +60,14 @@ pub(super) trait Host {
 /// The one poll, as the desk sees it.
 #[derive(Debug)]
 pub(super) struct House {
-    errands: SyncSender<Errand>,
+    errands: Sender<Errand>,
     replies: Receiver<Reply>,
     bell: Bell,
     number: u32,
 }
 
 impl House {
-    pub(super) fn new(errands: SyncSender<Errand>, replies: Receiver<Reply>, bell: Bell) -> Self {
+    pub(super) fn new(errands: Sender<Errand>, replies: Receiver<Reply>, bell: Bell) -> Self {
         Self { errands, replies, bell, number: 0 }
     }
 
@@ -84,7 +84,7 @@ impl House {
     /// Sends an errand out; whether there was room for it.
     fn send(&mut self, want: Want, until: Duration) -> bool {
         self.number = self.number.wrapping_add(1);
-        let sent = self.errands.try_send(Errand { number: self.number, until, want }).is_ok();
+        let sent = self.errands.send(Errand { number: self.number, until, want });
         self.bell.ring();
         sent
     }
@@ -97,12 +97,10 @@ impl Host for House {
             return None;
         }
         loop {
-            let left = until.saturating_sub(since_boot());
-            match self.replies.recv_timeout(left) {
-                Ok(reply) if reply.number == self.number => return Some(reply.done),
-                // The answer to an errand that was given up.
-                Ok(_) => {}
-                Err(_) => return None,
+            // An answer of another number is to an errand that was given up.
+            let reply = self.replies.wait(until)?;
+            if reply.number == self.number {
+                return Some(reply.done);
             }
         }
     }
@@ -115,22 +113,21 @@ impl Host for House {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::sync_channel;
-
+    use super::super::queue::queue;
     use super::*;
 
     #[test]
     fn the_right_answer_is_waited_for_and_a_late_one_is_not_taken_for_it() {
-        let (errand_in, errands) = sync_channel(4);
-        let (replies, reply_out) = sync_channel(4);
+        let (errand_in, errands) = queue(4);
+        let (replies, reply_out) = queue(4);
         let (bell, there) = Bell::pair().unwrap();
         let mut house = House::new(errand_in, reply_out, there);
         let close = || Want::Close { section: "alice".to_owned(), address: "192.0.2.1".parse().unwrap() };
-        replies.send(Reply { number: 0, done: Done::Closed(7) }).unwrap();
+        assert!(replies.send(Reply { number: 0, done: Done::Closed(7) }));
         let server = std::thread::spawn(move || {
-            let errand = errands.recv().unwrap();
+            let errand = errands.wait(since_boot() + Duration::from_secs(5)).unwrap();
             assert!(errand.until > since_boot());
-            replies.send(Reply { number: errand.number, done: Done::Closed(1) }).unwrap();
+            assert!(replies.send(Reply { number: errand.number, done: Done::Closed(1) }));
         });
         assert_eq!(house.ask(close()), Some(Done::Closed(1)));
         server.join().unwrap();

@@ -14,6 +14,7 @@ mod errand;
 mod front;
 mod guest;
 mod house;
+mod queue;
 mod snapshot;
 mod socket;
 mod tickets;
@@ -25,7 +26,6 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
@@ -44,6 +44,7 @@ use clerk::Clerk;
 use front::Ends;
 use guest::Guest;
 use house::{Bell, House};
+use queue::{Ended, Receiver, queue};
 use snapshot::Snapshot;
 use tokens::Tokens;
 
@@ -70,6 +71,7 @@ impl From<&Config> for Rules {
 }
 
 /// What the one poll tells the desk unasked.
+#[derive(Debug)]
 enum Order {
     /// The configuration was read again.
     Configure(Arc<Rules>),
@@ -84,9 +86,9 @@ enum Order {
 pub(super) fn start(config: &Config, state: &Path, socket: PageSocket) -> Result<Front, String> {
     let explain = |error: &dyn std::fmt::Display| format!("the one-time-password page: {error}; there is none");
     let tokens = Tokens::new().map_err(|error| explain(&error))?;
-    let (errand_in, errand_out) = sync_channel(ERRANDS_MAX);
-    let (reply_in, reply_out) = sync_channel(ERRANDS_MAX);
-    let (order_in, order_out) = sync_channel(ERRANDS_MAX);
+    let (errand_in, errand_out) = queue(ERRANDS_MAX);
+    let (reply_in, reply_out) = queue(ERRANDS_MAX);
+    let (order_in, order_out) = queue(ERRANDS_MAX);
     let (bell_here, bell_there) = Bell::pair().map_err(|error| explain(&error))?;
     let snapshot = Arc::new(Mutex::new(Snapshot::default()));
     let house = House::new(errand_in, reply_out, bell_there);
@@ -139,11 +141,11 @@ impl Counter {
             self.wait()?;
             self.clerk.house().hush();
             loop {
-                match self.orders.try_recv() {
-                    Ok(Order::Configure(rules)) => self.clerk.configure(rules),
-                    Ok(Order::Forgive(user)) => self.clerk.forgive(&user),
-                    Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => return Ok(()),
+                match self.orders.take() {
+                    Ok(Some(Order::Configure(rules))) => self.clerk.configure(rules),
+                    Ok(Some(Order::Forgive(user))) => self.clerk.forgive(&user),
+                    Ok(None) => break,
+                    Err(Ended) => return Ok(()),
                 }
             }
             self.let_in();
