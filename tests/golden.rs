@@ -32,7 +32,9 @@ fn name(message: &Message<'_>) -> &'static str {
 /// Attributes, nested ones indented, values as hexadecimal digits.
 fn attributes(attributes: Attributes<'_>, depth: usize, text: &mut String) {
     for (kind, value) in attributes {
+        // A comment, too, can have the form of an attribute, but then of a kind that there is not.
         let nested = value.len() > 4
+            && Attributes(value).all(|(kind, _)| kind < 256)
             && Attributes(value).map(|(_, inner)| 4 + inner.len().next_multiple_of(4)).sum::<usize>() == value.len();
         let indent = "  ".repeat(depth);
         if nested {

@@ -155,13 +155,7 @@ impl Throttle {
 
 /// Counts a wrong answer. Where there is no room for one more, those that have cooled down are forgotten, and else the
 /// one that did least.
-fn one_more<K: Ord + Clone>(
-    heats: &mut SortedMap<K, Heat>,
-    key: K,
-    most: usize,
-    forgiven_in: Duration,
-    now: Duration,
-) {
+fn one_more<K: Ord + Clone>(heats: &mut SortedMap<K, Heat>, key: K, most: usize, forgiven_in: Duration, now: Duration) {
     let known = heats.get(&key).copied();
     if known.is_none() && heats.len() >= most {
         heats.retain(|_, heat| heat.now(now, forgiven_in).wrong > 0);

@@ -94,7 +94,9 @@ pub(super) fn number(value: Value) -> Option<u32> {
 pub(super) fn variant(value: Value) -> Option<(String, Option<Value>)> {
     match value {
         Value::String(name) => Some((name, None)),
-        Value::Object(fields) if fields.len() == 1 => fields.into_iter().next().map(|(name, value)| (name, Some(value))),
+        Value::Object(fields) if fields.len() == 1 => {
+            fields.into_iter().next().map(|(name, value)| (name, Some(value)))
+        }
         mut other => {
             wipe(&mut other);
             None

@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 arch=$1
+cross/toolchain
 eval "$(cross/env "$arch" | grep -E '^export (CROSS_QEMU|CROSS_TRIPLE|CARGO_TARGET_DIR)=')"
 qemu=$PWD/target/foreign/prefix/usr/bin/$CROSS_QEMU-static
 work=$(mktemp -d)

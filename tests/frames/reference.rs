@@ -24,7 +24,12 @@ const KNOWN: [(LinkType, &str, &str); 14] = [
     (LinkType::LinuxSll2, "sll2, tags []", ""),
     (LinkType::Raw, "raw", ""),
     (LinkType::Ppp, "ppp with address, false", ""),
-    (LinkType::Null, "Null, 10, big endian false", ""),
+    // libpcap expects this host's order of bytes.
+    (
+        LinkType::Null,
+        if cfg!(target_endian = "big") { "Null, 10, big endian true" } else { "Null, 10, big endian false" },
+        "",
+    ),
     (LinkType::Loop, "Loop, 10, big endian true", ""),
 ];
 

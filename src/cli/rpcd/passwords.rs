@@ -43,7 +43,8 @@ pub(super) fn list(question: Question, arguments: &Arguments) -> Result<Value, F
     let sections: Vec<&str> =
         config.iter().flat_map(|config| &config.otp).map(|otp| otp.access.name.as_str()).collect();
     // A daemon that is away, or has no page, has locked nobody out.
-    let locks = ask_daemon(arguments, &request("otp", vec![])).ok().filter(|reply| reply.get("ok") == Some(&true.into()));
+    let locks =
+        ask_daemon(arguments, &request("otp", vec![])).ok().filter(|reply| reply.get("ok") == Some(&true.into()));
     let paused = |user: &str| {
         let waiting = locks.iter().flat_map(|reply| list_of(reply, "paused")).find(|one| text(one, "user") == user);
         waiting.map(|one| number(one, "seconds"))
