@@ -470,7 +470,7 @@ fn share_a_key(one: &Access, other: &Access) -> bool {
 /// The timestamps of the stanzas that `is_gone` names; of too many the newest, which hold for the older ones too.
 fn newest_of(timestamps: SortedMap<String, u64>, is_gone: impl Fn(&str) -> bool) -> SortedMap<String, u64> {
     let mut kept: Vec<(String, u64)> = timestamps.into_iter().filter(|(name, _)| is_gone(name)).collect();
-    kept.sort_by_key(|&(_, timestamp)| Reverse(timestamp));
+    kept.sort_unstable_by_key(|&(_, timestamp)| Reverse(timestamp));
     kept.truncate(STANZAS_MAX);
     kept.into_iter().collect()
 }

@@ -19,6 +19,7 @@ pub mod daemon;
 pub mod engine;
 pub mod firewall;
 pub mod import;
+pub mod input;
 pub mod knock;
 pub mod limits;
 pub mod net;

@@ -7,6 +7,7 @@ use argh::FromArgs;
 use spa_knockd::capture::Transport;
 use spa_knockd::daemon::clock::wall;
 use spa_knockd::engine::{Clock, Engine, Memory};
+use spa_knockd::input::bytes_of;
 
 use super::explanation::{Arrival, Explainer, Explanation, explain, explain_savefile};
 use super::{CONFIG, Failure, load_config, say, say_json};
@@ -81,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         port: arguments.dport,
     };
     for path in &arguments.payload {
-        let payload = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let payload = bytes_of(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let datagram = arrival.datagram(&payload, &config.main)?;
         let explanation = explain(path.display().to_string(), &datagram, clock, &mut explainer);
         print(&explanation, arguments.json)?;

@@ -68,7 +68,7 @@ fn rows(status: &Value) -> Vec<Vec<String>> {
     let refused = status.get("refused").and_then(Value::as_object);
     let counted = refused.into_iter().flatten().filter_map(|(reason, count)| Some((reason, count.as_u64()?)));
     let mut counted: Vec<(&String, u64)> = counted.filter(|(_, count)| *count > 0).collect();
-    counted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counted.sort_unstable_by(|one, two| (two.1, one.0).cmp(&(one.1, two.0)));
     let counted: Vec<String> = counted.into_iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     row("refused", if counted.is_empty() { "none".to_owned() } else { counted.join(", ") });
     rows

@@ -1,7 +1,6 @@
 //! From a file to a [`Config`]: every mistake is collected, then the parts are compared.
 
 use std::fs::File;
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -13,6 +12,7 @@ use super::{
     Access, Config, FirewallMode, Main, Open, Otp, Page, access_section, main_section, options, otp_section,
     page_section,
 };
+use crate::input::read_up_to;
 use crate::limits::{CONFIG_MAX, ENTRIES_MAX, NAME_MAX, SECTIONS_MAX, STANZAS_MAX};
 use crate::net::{Port, Proto};
 use crate::uci::{self, Section};
@@ -56,11 +56,7 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
 fn read(path: &Path) -> std::io::Result<(Zeroizing<Vec<u8>>, u32)> {
     let file = File::open(path)?;
     let meta = file.metadata()?;
-    // The whole buffer from the start: one that grows leaves copies of the keys behind.
-    let room = usize::try_from(meta.len().min(CONFIG_MAX)).unwrap_or(0).saturating_add(2);
-    let mut text = Zeroizing::new(Vec::with_capacity(room));
-    file.take(CONFIG_MAX.saturating_add(1)).read_to_end(&mut text)?;
-    Ok((text, meta.permissions().mode()))
+    Ok((read_up_to(file, CONFIG_MAX.saturating_add(1))?, meta.permissions().mode()))
 }
 
 /// Checks a configuration text; `file` is the name that messages use.

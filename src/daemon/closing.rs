@@ -185,7 +185,7 @@ impl Closing {
 
     /// Some of what has ended; the rest is due a moment later.
     pub(super) fn take(&mut self, now: Duration) -> Vec<Ended> {
-        let taken = self.ended.drain(..self.ended.len().min(BATCH)).collect();
+        let taken = std::iter::from_fn(|| self.ended.pop_front()).take(BATCH).collect();
         self.mind();
         if !self.ended.is_empty() {
             let pause = now.saturating_add(PAUSE);

@@ -1,11 +1,14 @@
 //! Private files that are replaced whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+use std::mem;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
+
+use crate::input::read_up_to;
 
 /// How the new content's file is called until it takes the old one's place.
 pub const BESIDE: &str = "new";
@@ -59,9 +62,9 @@ pub fn read_own(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     if found.len() > most {
         return Err(too_large());
     }
-    let mut content = Vec::new();
-    let read = file.take(most.saturating_add(1)).read_to_end(&mut content)?;
-    if u64::try_from(read).is_ok_and(|read| read <= most) { Ok(Some(content)) } else { Err(too_large()) }
+    let mut content = read_up_to(file, most.saturating_add(1))?;
+    let fits = u64::try_from(content.len()).is_ok_and(|length| length <= most);
+    if fits { Ok(Some(mem::take(&mut *content))) } else { Err(too_large()) }
 }
 
 /// A number that changes with every single byte of the content (FNV-1a, 32 bits): it tells damage, not malice.

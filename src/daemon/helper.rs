@@ -3,7 +3,7 @@
 //! The daemon, which gives up root, can only point at a command and fill in the values of a fixed environment.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -56,8 +56,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// One line: there is no daemon to serve, or it says what no daemon says.
 pub fn serve() -> Result<(), String> {
-    let stdin = std::io::stdin();
-    let socket = stdin.as_fd();
+    let socket = rustix::stdio::stdin();
     let mut rows = Vec::new();
     let looks_up = loop {
         match receive(socket)? {

@@ -15,6 +15,7 @@ use rustix::thread::{
 use super::files::{self, open_own};
 use super::store::LOCK;
 use super::{journal, state};
+use crate::input::text_of;
 use crate::{control, otp, web};
 
 /// The user and group where the named user does not exist.
@@ -43,7 +44,7 @@ impl User {
     /// Looks the user up in /etc/passwd.
     #[must_use]
     pub fn find(name: &str) -> Self {
-        let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let passwd = text_of("/etc/passwd").unwrap_or_default();
         Self::find_in(&passwd, name)
     }
 
@@ -211,7 +212,7 @@ fn of_others(directory: &Path) -> Option<PathBuf> {
 /// User and group number of a user in /etc/passwd, root included.
 #[must_use]
 pub fn numbers_of(name: &str) -> Option<(u32, u32)> {
-    numbers_in(&fs::read_to_string("/etc/passwd").unwrap_or_default(), name)
+    numbers_in(&text_of("/etc/passwd").unwrap_or_default(), name)
 }
 
 /// Whether the process is root, and so can become somebody else.

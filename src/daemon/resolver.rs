@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::privileges::{FALLBACK_ID, is_root, numbers_of, renounce};
+use crate::input::read_up_to;
 use crate::knock::fwknop::message::is_host_name;
 use crate::limits::{ADDRESSES_MAX, HOST_NAME_MAX, LOOKUPS_MAX};
 
@@ -29,10 +30,10 @@ const ANSWER_MAX: usize = ADDRESSES_MAX * 48;
 /// One line: there is no name, or it has no address.
 pub fn serve() -> Result<(), String> {
     renounce().map_err(|error| format!("cannot give up rights: {error}"))?;
-    let mut text = String::new();
     let most = u64::try_from(HOST_NAME_MAX).unwrap_or(u64::MAX).saturating_add(2);
-    std::io::stdin().lock().take(most).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    let lines: String = addresses_of(&text)?.iter().map(|address| format!("{address}\n")).collect();
+    let text = read_up_to(rustix::stdio::stdin(), most).map_err(|error| error.to_string())?;
+    let name = std::str::from_utf8(&text).map_err(|error| error.to_string())?;
+    let lines: String = addresses_of(name)?.iter().map(|address| format!("{address}\n")).collect();
     std::io::stdout().lock().write_all(lines.as_bytes()).map_err(|error| error.to_string())
 }
 

@@ -16,6 +16,7 @@ use super::living::Life;
 use super::revoke::Ended;
 use super::sync::CHUNK;
 use super::{FirewallError, Refusal};
+use crate::input::text_of;
 use crate::limits;
 use crate::sorted::once_each;
 
@@ -179,7 +180,7 @@ impl Firewall {
     /// Has dropped what the inside ends of these connections may send. Where that fails, the end goes on without.
     fn cut(&mut self, doomed: &[Doomed], now: Duration, left: &mut Left) {
         let expiry = now + Duration::from_secs(limits::CUT_TIME);
-        let loose = !std::fs::read(LOOSE).is_ok_and(|value| value.trim_ascii() == b"0");
+        let loose = text_of(LOOSE).map_or(true, |value| value.trim_ascii() != "0");
         let mut cuts: Vec<(Element, Life)> = Vec::new();
         for doomed in doomed {
             let refusal = match doomed.cut() {

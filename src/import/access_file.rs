@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -11,6 +10,7 @@ use super::report::{Place, Report};
 use super::text::{Setting, settings};
 use super::variables::{self, Fate, KEYS};
 use super::{judge, unknown};
+use crate::input::read_up_to;
 use crate::limits::{CONFIG_MAX, STANZAS_MAX};
 
 /// How deep files may include each other, counting the first one, as in fwknop.
@@ -95,7 +95,7 @@ impl Reader<'_> {
         match entries {
             Ok(mut files) => {
                 files.retain(|file| file.extension() == Some(OsStr::new("conf")));
-                files.sort();
+                files.sort_unstable();
                 for file in files {
                     self.file(&file, place);
                 }
@@ -217,8 +217,5 @@ pub(super) fn read_file(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     if !meta.is_file() || meta.len() > CONFIG_MAX {
         return Err(std::io::Error::other("it is no file, or larger than 1 MiB"));
     }
-    let room = usize::try_from(meta.len()).unwrap_or(0).saturating_add(2);
-    let mut text = Zeroizing::new(Vec::with_capacity(room));
-    fs::File::open(path)?.take(CONFIG_MAX).read_to_end(&mut text)?;
-    Ok(text)
+    read_up_to(fs::File::open(path)?, CONFIG_MAX)
 }

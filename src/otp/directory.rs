@@ -4,7 +4,7 @@
 //! is opened once.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::daemon::files::{BESIDE, make_private_directory};
+use crate::input::read_up_to;
 
 /// How often a lock that another process holds is tried again.
 const RETRY: Duration = Duration::from_millis(5);
@@ -69,11 +70,9 @@ impl Directory {
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file"));
         }
-        // The whole buffer from the start: one that grows leaves copies of the secret behind.
-        let room = usize::try_from(most).unwrap_or(0).saturating_add(2);
-        let mut content = Zeroizing::new(Vec::with_capacity(room));
-        file.take(most.saturating_add(1)).read_to_end(&mut content)?;
-        if content.len() < room.saturating_sub(1) { Ok(Some(content)) } else { Err(io::ErrorKind::FileTooLarge.into()) }
+        let content = read_up_to(file, most.saturating_add(1))?;
+        let fits = u64::try_from(content.len()).is_ok_and(|length| length <= most);
+        if fits { Ok(Some(content)) } else { Err(io::ErrorKind::FileTooLarge.into()) }
     }
 
     /// Brings a file with this content to the disk, and then into the place of the old one. Whoever reads `name`

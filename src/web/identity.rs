@@ -1,13 +1,12 @@
 //! From the web server's root to somebody who can ask the daemon, and nothing else.
 
-use std::fs;
-
 use rustix::io;
 use rustix::process::{DumpableBehavior, Gid, Uid, geteuid, getuid, set_dumpable_behavior};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::{FALLBACK_ID, GROUP};
 use crate::daemon::privileges::{numbers_of, renounce};
+use crate::input::text_of;
 
 /// Gives up root, where the web server has it, then every capability, and every way back. Nothing of a visitor's may be
 /// read before.
@@ -16,7 +15,7 @@ use crate::daemon::privileges::{numbers_of, renounce};
 /// One line; nothing of a visitor's may be read then either.
 pub(super) fn drop_rights() -> Result<(), String> {
     if getuid().is_root() || geteuid().is_root() {
-        let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+        let groups = text_of("/etc/group").unwrap_or_default();
         let (uid, gid) = whom(numbers_of(GROUP), &groups);
         become_them(Uid::from_raw(uid), Gid::from_raw(gid)).map_err(|error| format!("cannot give up root: {error}"))?;
     }

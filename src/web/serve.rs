@@ -23,7 +23,7 @@ pub fn serve(socket: &Path) -> Result<(), String> {
     let (reply, outcome) = match rights {
         Ok(()) => {
             let time = Duration::from_secs(PAGE_BODY_TIME);
-            match (variables.read(|length| body(io::stdin(), length, time)), variables.page()) {
+            match (variables.read(|length| body(rustix::stdio::stdin(), length, time)), variables.page()) {
                 (Err(Fault::Elsewhere), Some(page)) => (elsewhere(&page), Ok(())),
                 (request, _) => reply(request, socket),
             }

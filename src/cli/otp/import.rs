@@ -1,9 +1,9 @@
 //! `spa-knockd otp import`: the chains of an OPIE server go on here, each with its next password.
 
-use std::fs;
 use std::path::PathBuf;
 
 use argh::FromArgs;
+use spa_knockd::input::text_of;
 use spa_knockd::otp::chain::Algorithm;
 use spa_knockd::otp::opiekeys;
 use spa_knockd::otp::record::Record;
@@ -33,7 +33,7 @@ fn algorithm(text: &str) -> Result<Algorithm, String> {
 
 pub(super) fn import(arguments: &Import) -> Result<(), Failure> {
     let path = arguments.opiekeys.display();
-    let text = fs::read_to_string(&arguments.opiekeys).map_err(|error| format!("{path}: {error}"))?;
+    let text = text_of(&arguments.opiekeys).map_err(|error| format!("{path}: {error}"))?;
     let locked = store(arguments.state_dir.as_ref()).lock().map_err(refused)?;
     let (mut taken, mut left) = (0_usize, 0_usize);
     for (number, line) in text.lines().enumerate().map(|(index, line)| (index.saturating_add(1), line)) {

@@ -1,9 +1,10 @@
 //! What must not be seen: a line of standard input, asked for without an echo where a person types it.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::io::Write as _;
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::io::Errno;
+use rustix::stdio::stdin;
+use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
 use spa_knockd::otp::chain::{PASSPHRASE_EVERYWHERE, Seed};
 use zeroize::Zeroizing;
 
@@ -18,37 +19,39 @@ struct Silence(Termios);
 
 impl Silence {
     fn begin() -> Option<Self> {
-        let stdin = std::io::stdin();
-        let before = tcgetattr(stdin.as_fd()).ok()?;
+        let before = tcgetattr(stdin()).ok()?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
         silent.local_modes.insert(LocalModes::ECHONL);
-        tcsetattr(stdin.as_fd(), OptionalActions::Flush, &silent).ok()?;
+        tcsetattr(stdin(), OptionalActions::Flush, &silent).ok()?;
         Some(Self(before))
     }
 }
 
 impl Drop for Silence {
     fn drop(&mut self) {
-        let _ = tcsetattr(std::io::stdin().as_fd(), OptionalActions::Now, &self.0);
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &self.0);
     }
 }
 
 /// The next line of standard input, without its end.
 pub(super) fn line(what: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let stdin = std::io::stdin();
-    let silence = if stdin.is_terminal() {
+    let silence = if isatty(stdin()) {
         let _ = write!(std::io::stderr(), "{what}: ");
         Some(Silence::begin().ok_or("the terminal's echo cannot be switched off")?)
     } else {
         None
     };
-    // Byte by byte and not by std's buffer, which nobody wipes.
-    let mut input = std::fs::File::from(stdin.as_fd().try_clone_to_owned().map_err(|error| error.to_string())?);
+    // Byte by byte, as the next line is somebody else's, and not by std's buffer, which nobody wipes.
     let mut line = Zeroizing::new(Vec::with_capacity(LINE_MAX));
     let mut byte = Zeroizing::new([0_u8]);
     while line.len() < LINE_MAX {
-        let read = input.read(&mut *byte).map_err(|error| format!("standard input: {error}"))?;
+        let read = loop {
+            match rustix::io::read(stdin(), &mut *byte) {
+                Err(Errno::INTR) => {}
+                read => break read.map_err(|error| format!("standard input: {error}"))?,
+            }
+        };
         if read == 0 || *byte == *b"\n" {
             break;
         }
@@ -84,7 +87,7 @@ pub(super) fn passphrase(seed: Option<&Seed>, is_new: bool) -> Result<Zeroizing<
         let problem = format!("longer than {PASSPHRASE_EVERYWHERE} bytes, which not every calculator takes");
         complain(&format!("warning: the passphrase is {problem}"));
     }
-    if is_new && std::io::stdin().is_terminal() && line("passphrase again")? != passphrase {
+    if is_new && isatty(stdin()) && line("passphrase again")? != passphrase {
         return Err("the two passphrases differ".to_owned());
     }
     Ok(passphrase)

@@ -1,8 +1,7 @@
 //! What rpcd hands on: one JSON object, read field by field, and wiped.
 
-use std::io::Read as _;
-
 use serde_json::{Map, Value};
+use spa_knockd::input::read_up_to;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::super::Failure;
@@ -31,10 +30,9 @@ impl Drop for Question {
 impl Question {
     /// Reads what rpcd passes on.
     pub(super) fn read() -> Result<Self, Failure> {
-        let mut text = Zeroizing::new(Vec::new());
-        let read = std::io::stdin().lock().take(QUESTION_MAX + 1).read_to_end(&mut text);
-        let length = read.map_err(|error| format!("standard input: {error}"))?;
-        if u64::try_from(length).map_or(true, |length| length > QUESTION_MAX) {
+        let read = read_up_to(rustix::stdio::stdin(), QUESTION_MAX + 1);
+        let text = read.map_err(|error| format!("standard input: {error}"))?;
+        if u64::try_from(text.len()).map_or(true, |length| length > QUESTION_MAX) {
             return Err(format!("the question is longer than {QUESTION_MAX} bytes"));
         }
         Self::parse(&text)

@@ -13,6 +13,7 @@ use rustix::process::{getegid, geteuid};
 
 use crate::control::socket::Listening;
 use crate::daemon::privileges::numbers_of;
+use crate::input::text_of;
 use crate::web::{FALLBACK_ID, FILE, GROUP};
 
 /// How long nobody is let in after the system could not let somebody in.
@@ -30,7 +31,7 @@ struct Group {
 
 impl Group {
     fn find() -> Self {
-        let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+        let groups = text_of("/etc/group").unwrap_or_default();
         Self::find_in(&groups, &|user| numbers_of(user))
     }
 

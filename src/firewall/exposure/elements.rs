@@ -48,7 +48,7 @@ pub(super) struct Set {
 impl Set {
     /// Puts the elements in order.
     pub(super) fn sort(&mut self) {
-        self.elements.sort_by(|one, other| {
+        self.elements.sort_unstable_by(|one, other| {
             (&one.key, one.flags & INTERVAL_END == 0).cmp(&(&other.key, other.flags & INTERVAL_END == 0))
         });
     }
