@@ -166,21 +166,34 @@ impl<'a> Options<'a> {
 
     /// The value of an option, or `None` where it is not given or refused.
     pub(super) fn one<T>(&mut self, name: &'static str, read: impl Fn(&str) -> Result<T, Complaint>) -> Option<T> {
-        self.many(name, read).into_iter().next()
+        let mut first = None;
+        self.each(name, &mut |text| {
+            let value = read(text)?;
+            first.get_or_insert(value);
+            Ok(())
+        });
+        first
     }
 
     /// The values of an option that could be read; the others are reported.
     pub(super) fn many<T>(&mut self, name: &'static str, read: impl Fn(&str) -> Result<T, Complaint>) -> Vec<T> {
         let mut values = Vec::new();
+        self.each(name, &mut |text| {
+            values.push(read(text)?);
+            Ok(())
+        });
+        values
+    }
+
+    /// Shows every value of an option, and reports those of which there is a complaint.
+    fn each(&mut self, name: &'static str, read: &mut dyn FnMut(&str) -> Result<(), Complaint>) {
         let given = std::mem::take(&mut self.given);
         for (known, entry) in given.iter().filter(|(known, _)| known.name == name) {
-            match text(entry).and_then(&read) {
-                Ok(value) => values.push(value),
-                Err(complaint) => self.fault_at(known, entry, complaint),
+            if let Err(complaint) = text(entry).and_then(&mut *read) {
+                self.fault_at(known, entry, complaint);
             }
         }
         self.given = given;
-        values
     }
 
     /// A yes or no.
