@@ -29,11 +29,11 @@ for purpose; do
 		wanted="$wanted lighttpd lighttpd-mod-openssl openssl chromium libotp0-heimdal python3 $node $npm"
 		projects="$projects tests/page-browser"
 		;;
-	lab) wanted="$wanted $node nftables iptables iproute2 util-linux fwknop-client strace libfaketime oathtool busybox-static" ;;
+	lab) wanted="$wanted $node nftables iptables iproute2 util-linux fwknop-client strace libdeflate-tools libfaketime oathtool busybox-static" ;;
 	# Emulator and kernels are unpacked by tests/machine/fetch.sh, not installed.
 	machine) wanted="$wanted binutils procps xz-utils" ;;
 	# Compiler, linker and libpcap are unpacked by cross/toolchain and cross/libpcap, not installed.
-	cross) wanted="$wanted bc binutils bison flex fwknop-client m4 make python3-venv xz-utils" ;;
+	cross) wanted="$wanted bc binutils bison flex fwknop-client libdeflate-tools m4 make python3-venv xz-utils" ;;
 	bench) wanted="$wanted fwknop-server iptables" ;;
 	*)
 		say "unknown purpose $purpose"
