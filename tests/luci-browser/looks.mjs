@@ -1,7 +1,7 @@
 /* How the pages look, and who can use them. */
 import assert from 'node:assert/strict';
 import { knock, person } from './browser.mjs';
-import { end, nameless } from './measures.mjs';
+import { end, fitsPhone, nameless } from './measures.mjs';
 import { closeAll, journey, root, step } from './steps.mjs';
 
 /* Cells of our tables that are named neither by a title above the column nor at the cell itself. */
@@ -45,11 +45,7 @@ step('the pages fit a phone and a desktop, in both themes, light and dark', asyn
 step('the dialogs fit a phone', async () => {
 	for (const dark of [ false, true ]) {
 		const one = await person({ width: 360, dark });
-		const look = async title => {
-			await one.shot(`${title}${dark ? ' dark' : ''}`);
-			assert.ok(await end(one.page, '.modal') <= 360, title);
-			assert.deepEqual(await nameless(one.page, '.modal'), [], title);
-		};
+		const look = title => fitsPhone(one, `${title}${dark ? ' dark' : ''}`);
 
 		await one.go('users');
 		await one.press('New user…');

@@ -5,6 +5,7 @@
 'require ui';
 'require spa-knockd.agree as agree';
 'require spa-knockd.fields as fields';
+'require spa-knockd.newname as newname';
 'require spa-knockd.rpc as knock';
 'require spa-knockd.shownonce as shownonce';
 'require spa-knockd.validate as validate';
@@ -26,16 +27,6 @@ function isUnused(section) {
 	return section['.type'] == 'otp' && !agree.isOn(section.enabled, true);
 }
 
-function nameIsFree(section_id, value) {
-	const verdict = validate.stanzaName(value);
-	const section = uci.get(CONFIG, value);
-
-	if (value == '' || verdict !== true)
-		return (value == '') ? _('Write a name.') : verdict;
-
-	return (section == null || isUnused(section)) || _('There is already a section of this name.');
-}
-
 function passphrase(section_id, value) {
 	const length = validate.byteLength(value ?? '');
 
@@ -50,7 +41,7 @@ function addUser(s) {
 
 	o = s.option(fields.Value, '_name', _('Name'), _('Whose passwords they are: letters, digits and underscores. The visitor types it, and it stands in the log.'));
 	o.rmempty = false;
-	o.validate = nameIsFree;
+	o.validate = newname.freeFor(isUnused);
 
 	o = s.option(fields.List, '_open', _('Opens'), _('Ports of the router, one each, such as tcp/22 or udp/1194. Forwards can be added afterwards.'));
 	o.placeholder = 'tcp/22';

@@ -5,6 +5,7 @@
 'require ui';
 'require spa-knockd.agree as agree';
 'require spa-knockd.fields as fields';
+'require spa-knockd.newname as newname';
 'require spa-knockd.provisioning as provisioning';
 'require spa-knockd.rpc as knock';
 'require spa-knockd.validate as validate';
@@ -20,16 +21,6 @@ function isUnused(section) {
 	const keys = [ 'key', 'key_base64', 'hmac_key', 'hmac_key_base64' ].map(name => agree.text(section[name]));
 
 	return section['.type'] == 'access' && !agree.isOn(section.enabled, true) && keys.every(key => key == '' || validate.isPlaceholder(key));
-}
-
-function nameIsFree(section_id, value) {
-	const verdict = validate.stanzaName(value);
-	const section = uci.get(CONFIG, value);
-
-	if (value == '' || verdict !== true)
-		return (value == '') ? _('Write a name.') : verdict;
-
-	return (section == null || isUnused(section)) || _('There is already a section of this name.');
 }
 
 /* A name that nobody has, for those who do not care. */
@@ -51,7 +42,7 @@ function makeForm(forwards) {
 
 	o = s.option(fields.Value, '_name', _('Name'), _('Who or what knocks: letters, digits and underscores. It stands in the log and in the firewall.'));
 	o.rmempty = false;
-	o.validate = nameIsFree;
+	o.validate = newname.freeFor(isUnused);
 
 	o = s.option(fields.List, '_open', _('May open'), _('Ports of the router that a knock opens, such as tcp/22 or udp/1194.'));
 	o.placeholder = 'tcp/22';
