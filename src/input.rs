@@ -1,4 +1,4 @@
-//! Files and streams read to their end, within a bound, and without copies left behind.
+//! Files and streams read to their end, within a bound, and without copies left behind of what may be secret.
 
 use std::fs::File;
 use std::io;
@@ -45,18 +45,20 @@ pub fn read_up_to(from: impl AsFd, most: u64) -> io::Result<Zeroizing<Vec<u8>>> 
     }
 }
 
-/// What a file holds, but nothing behind its first MiB.
+/// What a file of at most 1 MiB holds.
 ///
 /// # Errors
-/// What the system says.
+/// What the system says, and [`io::ErrorKind::FileTooLarge`]: half of a file may say the opposite of the whole one.
 pub fn bytes_of(path: impl AsRef<Path>) -> io::Result<Zeroizing<Vec<u8>>> {
-    read_up_to(File::open(path)?, CONFIG_MAX)
+    let bytes = read_up_to(File::open(path)?, CONFIG_MAX.saturating_add(1))?;
+    let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= CONFIG_MAX);
+    if fits { Ok(bytes) } else { Err(io::ErrorKind::FileTooLarge.into()) }
 }
 
-/// The text of a file, but nothing behind its first MiB.
+/// The text of a file of at most 1 MiB, which holds no secret: it is not wiped.
 ///
 /// # Errors
-/// What the system says, and [`io::ErrorKind::InvalidData`] where it is no text.
+/// Those of [`bytes_of`], and [`io::ErrorKind::InvalidData`] where it is no text.
 pub fn text_of(path: impl AsRef<Path>) -> io::Result<String> {
     let mut bytes = bytes_of(path)?;
     String::from_utf8(std::mem::take(&mut *bytes)).map_err(|_| io::ErrorKind::InvalidData.into())
@@ -94,6 +96,15 @@ mod tests {
         assert!(read_up_to(File::open("/").unwrap(), 9).is_err());
         assert_eq!(text_of("/nonexistent").unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(text_of("/proc/self/comm").unwrap().lines().count(), 1);
-        assert_eq!(text_of("/proc/self/exe").unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let own = std::env::temp_dir().join(format!("spa-knockd-input-{}", std::process::id()));
+        for (content, kind) in [
+            (vec![b'a'; 1 << 20], None),
+            (vec![b'a'; (1 << 20) + 1], Some(io::ErrorKind::FileTooLarge)),
+            (vec![0xff], Some(io::ErrorKind::InvalidData)),
+        ] {
+            std::fs::write(&own, content).unwrap();
+            assert_eq!(text_of(&own).err().map(|error| error.kind()), kind);
+        }
+        std::fs::remove_file(&own).unwrap();
     }
 }

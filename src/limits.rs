@@ -60,7 +60,7 @@ pub const ENTRIES_MAX: usize = 1_024;
 /// Longest name of a stanza, in bytes: it is the comment of the set elements.
 pub const NAME_MAX: usize = 64;
 
-/// Largest configuration file that is read, in bytes.
+/// Largest configuration file that is read, in bytes, and largest file of the system or of fwknop's.
 pub const CONFIG_MAX: u64 = 1 << 20;
 
 /// Knocks that the replay memory holds; when it is full of living entries, new knocks are refused.

@@ -1,4 +1,4 @@
-//! The fields of a JSON object, taken one by one; what a password was part of is wiped.
+//! The fields of a JSON object, taken one by one; those that nobody took are wiped, as a password may be among them.
 
 use serde_json::{Map, Value};
 use zeroize::Zeroize as _;
@@ -57,6 +57,23 @@ impl Drop for Fields {
     fn drop(&mut self) {
         self.0.values_mut().for_each(wipe);
     }
+}
+
+/// Whether nothing in this JSON is nested deeper than so much: reading takes stack for each level, and the desk's thread
+/// has little.
+pub(super) fn is_flat(line: &[u8], most: usize) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    line.iter().all(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth = depth.saturating_add(1),
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth <= most
+    })
 }
 
 /// Wipes all texts of a value.

@@ -7,11 +7,14 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::fields::{Fields, number, text, texts, variant};
+use super::fields::{Fields, is_flat, number, text, texts, variant};
 use crate::limits::{NAME_MAX, OTP_RESPONSE_MAX, PAGE_ADDRESS_MAX, PAGE_HEADER_MAX, PAGE_LINE_MAX, PAGE_SERVICES_MAX};
 
 /// The version of both lines. Program and daemon are of one package, so another version is refused.
 pub const VERSION: u32 = 1;
+
+/// How deep a line is nested at the most: a list in a form in what is asked in the line.
+const DEPTH: usize = 4;
 
 /// What the page asks the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -73,7 +76,7 @@ pub struct Login {
     pub response: Typed,
     /// Another address to open for than the visitor's, as it was typed; none where the field was empty.
     pub address: Option<String>,
-    /// Some of [`Form::services`]; all where absent.
+    /// Some of [`Form::services`]; all where null.
     pub services: Option<Vec<String>>,
     /// Whether what the user has open for the address is to be closed, and nothing opened.
     pub sign_off: bool,
@@ -196,8 +199,8 @@ pub struct Opened {
 }
 
 impl Ask {
-    /// Reads a line without its end. `None` for whatever the page never sends: another version, unknown fields,
-    /// texts that are too long or not printable.
+    /// Reads a line without its end. `None` for what the page never sends: another version, fields that are missing or
+    /// unknown, texts that are too long or not printable.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
         let mut fields = parse(line)?;
@@ -346,7 +349,7 @@ impl Opened {
 
 /// The fields of a line of this version but for [`VERSION`] itself.
 fn parse(line: &[u8]) -> Option<Fields> {
-    if line.len() >= PAGE_LINE_MAX {
+    if line.len() >= PAGE_LINE_MAX || !is_flat(line, DEPTH) {
         return None;
     }
     let mut fields = Fields::of(serde_json::from_slice(line).ok()?)?;
@@ -422,6 +425,16 @@ mod tests {
                 What::Login(login()),
                 r#"{"login":{"token":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","user":"alice","response":"A \"quoted\" word é","address":"192.0.2.1","services":["tcp/22"],"sign_off":false}}}"#,
             ),
+            (
+                What::Login(Login {
+                    response: Typed::new(r#"[[{{"[\{["#.to_owned()),
+                    address: None,
+                    services: None,
+                    sign_off: true,
+                    ..login()
+                }),
+                r#"{"login":{"token":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","user":"alice","response":"[[{{\"[\\{[","address":null,"services":null,"sign_off":true}}}"#,
+            ),
         ] {
             let asked = ask(what);
             let line = text(&asked);
@@ -430,6 +443,10 @@ mod tests {
             assert_eq!(Ask::parse(bytes), Some(asked));
             for cut in 0..bytes.len() {
                 assert_eq!(Ask::parse(&bytes[..cut]), None, "{line} cut at {cut}");
+            }
+            for (place, _) in line.match_indices("{\"") {
+                let more = [&line[..=place], "\"more\":1,", &line[place + 1..]].concat();
+                assert_eq!(Ask::parse(more.trim_end().as_bytes()), None, "{more}");
             }
         }
     }
@@ -453,8 +470,20 @@ mod tests {
                 r#"{"form":{"user":"alice","challenge":"otp-md5 98 ke1234 ext","services":["tcp/22"],"may_override":true,"timeout":300,"token":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}}}"#,
             ),
             (
-                Outcome::Opened(opened),
+                Outcome::Opened(opened.clone()),
                 r#"{"opened":{"user":"alice","source":"192.0.2.1","opened":["tcp/22"],"seconds":300,"passwords_left":97,"ticket":"00000000000000000000000000000000","new_chain":false}}}"#,
+            ),
+            (
+                Outcome::Stale(Form { services: vec![], may_override: false, ..form() }),
+                r#"{"stale":{"user":"alice","challenge":"otp-md5 98 ke1234 ext","services":[],"may_override":false,"timeout":300,"token":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}}}"#,
+            ),
+            (
+                Outcome::Address(form()),
+                r#"{"address":{"user":"alice","challenge":"otp-md5 98 ke1234 ext","services":["tcp/22"],"may_override":true,"timeout":300,"token":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}}}"#,
+            ),
+            (
+                Outcome::Opened(Opened { passwords_left: None, new_chain: true, ..opened }),
+                r#"{"opened":{"user":"alice","source":"192.0.2.1","opened":["tcp/22"],"seconds":300,"passwords_left":null,"ticket":"00000000000000000000000000000000","new_chain":true}}}"#,
             ),
             (Outcome::Gone, r#""gone"}"#),
             (Outcome::Refused, r#""refused"}"#),
@@ -468,8 +497,15 @@ mod tests {
             let answer = Answer { v: 1, visitor: "192.0.2.7".parse().ok(), tls: false, outcome };
             let line = text(&answer);
             assert_eq!(line, format!("{{\"v\":1,\"visitor\":\"192.0.2.7\",\"tls\":false,\"outcome\":{json}\n"));
-            assert_eq!(Answer::parse(line.trim_end().as_bytes()), Some(answer));
+            let line = line.trim_end();
+            assert_eq!(Answer::parse(line.as_bytes()), Some(answer));
+            for (place, _) in line.match_indices('{') {
+                let more = [&line[..=place], "\"more\":1,", &line[place + 1..]].concat();
+                assert_eq!(Answer::parse(more.as_bytes()), None, "{more}");
+            }
         }
+        let stranger = Answer { v: 1, visitor: None, tls: true, outcome: Outcome::Gone };
+        assert_eq!(Answer::parse(text(&stranger).trim_end().as_bytes()), Some(stranger));
     }
 
     #[test]
@@ -508,6 +544,8 @@ mod tests {
             (r#""entry""#, r#"{"entry":{},"exit":{}}"#),
             ("knock.example:8443", &long(300)),
             ("{", "[".repeat(4000).as_str()),
+            ("true", &[r#"{"a":"#.repeat(120).as_str(), "1", &"}".repeat(120)].concat()),
+            ("true", "[[[1]]]"),
         ] {
             assert!(good.contains(part));
             assert_eq!(Ask::parse(good.replacen(part, other, 1).as_bytes()), None, "{other}");

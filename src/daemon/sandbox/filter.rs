@@ -121,7 +121,6 @@ pub fn number(name: &str) -> Option<i64> {
         mprotect SYS_mprotect,
         madvise SYS_madvise,
         futex SYS_futex,
-        sched_yield SYS_sched_yield,
         getrandom SYS_getrandom,
         wait4 SYS_wait4,
         waitid SYS_waitid,

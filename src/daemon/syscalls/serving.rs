@@ -102,7 +102,6 @@ pub const SERVING: &[Syscall] = &[
     call("mprotect", "memory of malloc").elsewhere(MUSL).only(&[&[Arg::Lacks(2, EXECUTABLE)]]),
     call("madvise", "memory that malloc gives back").elsewhere(MUSL),
     call("futex", "locks that somebody waits for; the page's desk waits for the one poll").elsewhere(LOAD),
-    call("sched_yield", "the page's desk waits for the one poll").elsewhere(LOAD),
     call("futex_time64", "the same").elsewhere(NARROW),
     call("getrandom", "names of journals, seeds of tables").elsewhere("a journal that is written anew"),
     // The helper's end, our own end.
