@@ -1,6 +1,6 @@
 //! A short queue from one thread to another; each end sees that the other one is gone.
 //!
-//! std's channels hold three designs, of which each is made anew for each kind of message: 20 KB of a router's flash
+//! std's channels hold three designs, of which each is made anew for each kind of message: 14 KB of a router's flash
 //! for three of them (docs/size.md).
 
 use std::collections::VecDeque;
